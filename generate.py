@@ -1,0 +1,18 @@
+"""Make images with a finished run: python generate.py run=FOLDER [n=100] [seed=0] [out=samples.png]."""
+
+import hydra
+from omegaconf import DictConfig
+
+from wgan.command_line import errors_in_one_line
+
+
+@errors_in_one_line
+@hydra.main(version_base="1.3", config_path="conf", config_name="generate")
+def main(cfg: DictConfig) -> None:
+    from wgan.generation import generate  # PyTorch takes seconds to import: --help does without
+
+    generate(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The losses of every iteration: metrics.csv, TensorBoard's curves and losses.png."""
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from pytorch_lightning import Callback, Trainer
+from torch import Tensor
+
+from wgan.losses import wasserstein_estimate
+from wgan.module import WGAN
+from wgan.tensorboard import events
+
+COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
+TAGS = ("critic/loss_real", "critic/loss_fake", "generator/loss", "critic/wasserstein")
+
+
+class History(Callback):
+    """Keeps the losses on the device and writes them at the end of each epoch, so that no iteration waits for them."""
+
+    def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
+        self.file = Path(trainer.default_root_dir) / "metrics.csv"
+        with self.file.open("w", newline="") as file:
+            csv.writer(file).writerow(COLUMNS)
+        self.losses: list[Tensor] = []
+        self.times: list[float] = []
+
+    def on_train_batch_end(self, trainer: Trainer, module: WGAN, outputs: Any, batch: Any, batch_idx: int) -> None:
+        c1, c2, g = outputs["c1"], outputs["c2"], outputs["g"]
+        self.losses.append(torch.stack((c1, c2, g, wasserstein_estimate(c1, c2))))
+        self.times.append(time.time())
+
+    def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
+        losses = torch.stack(self.losses).tolist()
+        first = module.iteration - len(losses) + 1
+        with self.file.open("a", newline="") as file:
+            rows = csv.writer(file)
+            for iteration, (values, seconds) in enumerate(zip(losses, self.times, strict=True), start=first):
+                rows.writerow((iteration, trainer.current_epoch + 1, *values))
+                for tag, value in zip(TAGS, values, strict=True):
+                    events(trainer).add_scalar(tag, value, iteration, walltime=seconds)
+        self.losses.clear()
+        self.times.clear()
+
+    def on_train_end(self, trainer: Trainer, module: WGAN) -> None:
+        plot_losses(self.file, self.file.with_name("losses.png"))
+
+
+def plot_losses(metrics: Path, out: Path) -> None:
+    """Line plot of c1, c2 and g over the iterations of a metrics.csv."""
+    columns = np.genfromtxt(metrics, delimiter=",", names=True, ndmin=1)
+    figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("c1", "c1: critic, real"), ("c2", "c2: critic, generated"), ("g", "g: generator")):
+        axes.plot(columns["iteration"], columns[name], label=label, linewidth=1)
+    axes.set(xlabel="iteration", ylabel="loss", title="Losses of critic and generator")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(out)

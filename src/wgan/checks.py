@@ -1,0 +1,108 @@
+"""What must hold before work starts; each failure is one line with the key, the value and the remedy."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+
+class UserError(Exception):
+    """Something that the user can mend; its message is one line: key, value and remedy, or file and remedy."""
+
+
+class Rule(NamedTuple):
+    """What the value of a key must be, as a test and in words that follow "must be"."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def whole(least: int) -> Rule:
+    """An int, and no bool, of at least `least`."""
+    return Rule(lambda value: type(value) is int and value >= least, f"a whole number, {least} or more")
+
+
+def one_of(*choices: Any) -> Rule:
+    """Equal to one of `choices`."""
+    return Rule(lambda value: type(value) is not bool and value in choices, "one of " + ", ".join(map(str, choices)))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_digits(value: Any) -> bool:
+    digits = value if OmegaConf.is_list(value) else [value]
+    return value == "all" or (len(digits) > 0 and all(type(d) is int and 0 <= d <= 9 for d in digits))
+
+
+def _are_betas(value: Any) -> bool:
+    return OmegaConf.is_list(value) and len(value) == 2 and all(_is_number(b) and 0 <= b < 1 for b in value)
+
+
+POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0, such as 5e-5")
+
+RULES = {
+    "seed": whole(0),
+    "model.latent_dim": whole(1),
+    "model.n_critic": whole(1),
+    "model.critic_update": one_of("alternating", "joint"),
+    "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
+    "model.clip_scope": one_of("kernels", "all"),
+    "optimizer.lr": POSITIVE,
+    "optimizer.critic.lr": POSITIVE,
+    "optimizer.generator.lr": POSITIVE,
+    "optimizer.alpha": Rule(lambda value: _is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
+    "optimizer.betas": Rule(_are_betas, "two numbers in [0, 1), such as [0.0,0.9]"),
+    "data.root": Rule(lambda value: isinstance(value, str), "a folder, such as data"),
+    "data.digit": Rule(_is_digits, "a digit from 0 to 9, a list of them such as [3,8], or all"),
+    "data.batch_size": Rule(
+        lambda value: whole(2).holds(value) and value % 2 == 0,
+        "an even number, 2 or more: a critic step takes half a batch",
+    ),
+    "trainer.accelerator": one_of("auto", "cpu", "gpu"),
+    "trainer.devices": one_of(1),
+    "trainer.precision": one_of("32-true", "bf16-mixed", "16-mixed"),
+    "trainer.max_epochs": whole(1),
+    "trainer.limit_train_batches": Rule(
+        lambda value: whole(1).holds(value) or (type(value) is float and 0 < value <= 1),
+        "a share in (0, 1], such as 1.0, or a whole number of iterations",
+    ),
+    "n": whole(1),
+    "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
+    "out": Rule(
+        lambda value: isinstance(value, str) and Path(value).suffix in (".png", ".npz") and Path(value).parent.is_dir(),
+        "a file's name that ends in .png or .npz, in a folder that exists",
+    ),
+}
+
+REFUSED = {
+    "trainer.max_steps": "Lightning counts every optimizer step, 11 an iteration by default; "
+    "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch",
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Raises UserError for the first key in `cfg` whose value cannot be."""
+    absent = object()
+    for key, reason in REFUSED.items():
+        if (value := OmegaConf.select(cfg, key, default=absent)) is not absent:
+            raise UserError(f"{key}={value}: {reason}")
+    for key, rule in RULES.items():
+        value = OmegaConf.select(cfg, key, default=absent)
+        if value is not absent and not rule.holds(value):
+            raise UserError(f"{key}={value}: must be {rule.words}")
+    if "trainer" in cfg:
+        _check_accelerator(cfg.trainer)
+
+
+def _check_accelerator(trainer: DictConfig) -> None:
+    import torch  # here, since the command line imports this file and must answer at once
+
+    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if trainer.accelerator == "gpu" and not has_gpu:
+        raise UserError("trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.accelerator=auto or cpu")
+    if trainer.precision == "16-mixed" and (trainer.accelerator == "cpu" or not has_gpu):
+        raise UserError("trainer.precision=16-mixed: needs a GPU; set trainer.precision=bf16-mixed or 32-true")

@@ -1,0 +1,84 @@
+"""The command line's errors, in one line each."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from wgan.checks import REFUSED, UserError
+
+UNEXPECTED = re.compile(r"(?P<target>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
+
+
+def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
+    """Let an error that the user can mend end a Hydra `main` with one line, naming key, value and remedy, and exit 1.
+
+    HYDRA_FULL_ERROR=1 shows the traceback instead, as with Hydra itself; so does an error of the program.
+    """
+
+    @wraps(main)
+    def wrapper() -> Any:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            return main()
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing in its own way
+        try:
+            return main()
+        except Exception as error:
+            if line := explanation(error, sys.argv[1:]):
+                sys.exit(f"error: {line}")
+            raise
+        finally:
+            del os.environ["HYDRA_FULL_ERROR"]
+
+    return wrapper
+
+
+def explanation(error: BaseException, arguments: list[str]) -> str | None:
+    """One line for the user, or None for an error that is not the user's."""
+    for cause in _causes(error):
+        if isinstance(cause, UserError):
+            return str(cause)
+        if isinstance(cause, MissingMandatoryValue):
+            return f"{cause.full_key}: must be given, as {cause.full_key}=..."
+        if isinstance(cause, MissingConfigException) and cause.options:
+            key = str(cause.missing_cfg_file).rpartition("/")[0]
+            return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"
+        if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+            return _unknown_key(cause, arguments)
+        if isinstance(cause, TypeError) and (found := UNEXPECTED.search(str(cause))):
+            typed = next((a for a in arguments if a.partition("=")[0].endswith(f".{found['key']}")), found["key"])
+            return f"{typed.lstrip('+')}: no such key; {found['target']} does not take it"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
+    key = str(error.full_key)
+    typed = _as_typed(key, arguments)
+    if key in REFUSED:
+        return f"{typed}: {REFUSED[key]}"
+    parent, _, name = key.rpartition(".")
+    known = [str(k) for k in error.parent_node or () if k != "hydra"]
+    close = difflib.get_close_matches(name, known, n=1)
+    prefix = f"{parent}." if parent else ""
+    remedy = f"did you mean {prefix}{close[0]}?" if close else f"there are {', '.join(prefix + k for k in known)}"
+    return f"{typed}: no such key; {remedy}"
+
+
+def _as_typed(key: str, arguments: list[str]) -> str:
+    """The argument that sets `key` or a key below it; else the key."""
+    typed = (argument.lstrip("+~") for argument in arguments)
+    return next((argument for argument in typed if argument.startswith((f"{key}=", f"{key}."))), key)

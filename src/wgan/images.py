@@ -1,0 +1,26 @@
+"""Images: from the networks' [-1, 1] to bytes, and grids of them."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def from_bytes(images: Tensor) -> Tensor:
+    """uint8 [0, 255] to float32 [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Float [-1, 1] to uint8 [0, 255], to the nearest."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def grid(images: Tensor) -> Tensor:
+    """n images as one, near square, filled row by row: uint8 (n, h, w) to (rows * h, columns * w)."""
+    n, height, width = images.shape
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    cells = images.new_zeros(rows * columns, height, width)
+    cells[:n] = images
+    return cells.view(rows, columns, height, width).transpose(1, 2).reshape(rows * height, columns * width)

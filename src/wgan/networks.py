@@ -1,0 +1,85 @@
+"""Generator and critic for images of 28 x 28 pixels, one channel, in [-1, 1]."""
+
+import torch
+from torch import Tensor, nn
+
+from wgan.images import to_bytes
+from wgan.randomness import Purpose, latent_points, stream
+
+
+class Critic(nn.Sequential):
+    """Images (n, 1, 28, 28) to scores (n, 1), unbounded, higher for real images. 70,081 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 64, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(64),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 64, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(64),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Linear(64 * 7 * 7, 1),
+        )
+        self.to(memory_format=torch.channels_last)  # the layout in which convolutions are faster
+
+    def initialise(self, random: torch.Generator) -> None:
+        """Draw the weights anew: kernels from N(0, 0.02), the linear layer Xavier uniform, biases 0."""
+        _draw_weights(self, random)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=random)
+
+
+class Generator(nn.Sequential):
+    """Latent points (n, latent_dim) to images (n, 1, 28, 28) in [-1, 1]. 851,201 parameters for latent_dim 50."""
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__(
+            nn.Linear(latent_dim, 128 * 7 * 7),
+            nn.LeakyReLU(0.2),
+            nn.Unflatten(1, (128, 7, 7)),
+            nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(128),
+            nn.LeakyReLU(0.2),
+            nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(128),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(128, 1, kernel_size=7, padding=3),
+            nn.Tanh(),
+        )
+        self.to(memory_format=torch.channels_last)
+        self.latent_dim = latent_dim
+
+    def initialise(self, random: torch.Generator) -> None:
+        """Draw the weights anew: kernels and the linear layer from N(0, 0.02), biases 0."""
+        _draw_weights(self, random)
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int) -> Tensor:
+        """Images 0 to n-1 of `seed`, uint8 (n, 28, 28), on the CPU, in eval mode.
+
+        Image k depends on the weights, `seed` and k alone. Batches therefore always have the same size: the last one
+        is filled up, since the rounding of a convolution may depend on the size.
+        """
+        batch_size = 100
+        device = next(self.parameters()).device
+        training = self.training
+        self.eval()
+        batches = []
+        for start in range(0, n, batch_size):
+            streams = (stream(seed, Purpose.SAMPLE_LATENTS, k) for k in range(start, start + batch_size))
+            latents = torch.cat([latent_points(random, 1, self.latent_dim) for random in streams])
+            batches.append(to_bytes(self(latents.to(device))).squeeze(1).cpu())
+        self.train(training)
+        return torch.cat(batches)[:n]
+
+
+@torch.no_grad()
+def _draw_weights(network: nn.Module, random: torch.Generator) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            # Drawn apart from the weight, whose layout in memory would change the order of the numbers.
+            layer.weight.copy_(torch.normal(0.0, 0.02, layer.weight.shape, generator=random))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

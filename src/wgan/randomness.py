@@ -1,0 +1,35 @@
+"""Randomness as a pure function of the seed and of what is drawn.
+
+Nothing reads a global random state, so logging, evaluation and resuming cannot disturb training.
+All draws are made on the CPU: a run on a GPU sees the same images and latent points.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for; streams of different purposes are independent."""
+
+    INITIAL_WEIGHTS = 0
+    REAL_IMAGES = 1
+    TRAINING_LATENTS = 2
+    SAMPLE_LATENTS = 3
+
+
+def stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
+    """The stream of `purpose` under `seed`; `index` numbers several of them, such as (epoch, batch)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *index)))
+
+
+def initial_weights(seed: int) -> torch.Generator:
+    """The same for `torch.nn.init`."""
+    return torch.Generator().manual_seed(int(stream(seed, Purpose.INITIAL_WEIGHTS).integers(2**63)))
+
+
+def latent_points(random: np.random.Generator, n: int, latent_dim: int) -> Tensor:
+    """The next `n` points of N(0, 1)^latent_dim in the stream, (n, latent_dim), float32."""
+    return torch.from_numpy(random.standard_normal((n, latent_dim), dtype=np.float32))

@@ -1,0 +1,58 @@
+"""The folder of a run: its configuration, its result and its generator, written and read again."""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file, save
+
+from wgan.checks import UserError
+from wgan.data import PROJECT
+from wgan.networks import Generator
+
+GENERATOR = "generator.safetensors"
+RESULT = "result.json"
+
+
+def write_result(folder: Path, generator: Generator, **figures: Any) -> None:
+    """The end of a run: its generator and, last, its figures with the versions that made them."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
+    (folder / GENERATOR).write_bytes(save(weights))
+    result = figures | {"versions": versions(), "git_revision": git_revision()}
+    (folder / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def load_generator(folder: Path) -> Generator:
+    """The generator of a finished run, rebuilt from its folder alone.
+
+    Raises:
+        UserError: if the folder is not that of a finished run.
+    """
+    config = folder / ".hydra" / "config.yaml"
+    if not config.is_file():
+        raise UserError(f"run={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
+    if not (folder / GENERATOR).is_file():
+        raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
+    cfg = cast(DictConfig, OmegaConf.load(config))
+    generator = Generator(cfg.model.latent_dim)
+    generator.load_state_dict(load_file(folder / GENERATOR))
+    return generator
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide what a run computes."""
+    packages = ("wgan", "torch", "pytorch-lightning", "hydra-core")
+    return {"python": platform.python_version()} | {package: version(package) for package in packages}
+
+
+def git_revision() -> str | None:
+    """The project's commit, with "-dirty" where files differ from it; None outside a git checkout."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, no input of the user's
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,137 @@
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import command
+
+BAD = [
+    ("model.n_critc=5", "model.n_critc=5: no such key; did you mean model.n_critic?"),
+    ("modle.n_critic=5", "modle.n_critic=5: no such key; did you mean model?"),
+    ("zzz=5", "zzz=5: no such key; there are seed, model, optimizer, data, trainer, callbacks"),
+    ("optimizer=adm", "optimizer=adm: no such choice; choose one of adam, rmsprop"),
+    ("experiment=papr", "experiment=papr: no such choice; choose one of paper, smoke, tutorial"),
+    ("model.n_critic=0", "model.n_critic=0: must be a whole number, 1 or more"),
+    ("model.n_critic=2.5", "model.n_critic=2.5: must be a whole number, 1 or more"),
+    ("model.n_critic=true", "model.n_critic=True: must be a whole number, 1 or more"),
+    ("model.latent_dim=0", "model.latent_dim=0: must be a whole number, 1 or more"),
+    ("model.clip_value=-1", "model.clip_value=-1: must be a number above 0, such as 0.01"),
+    ("model.clip_value=nan", "model.clip_value=nan: must be a number above 0, such as 0.01"),
+    ("model.clip_scope=most", "model.clip_scope=most: must be one of kernels, all"),
+    ("model.critic_update=both", "model.critic_update=both: must be one of alternating, joint"),
+    ("+model.width=3", "model.width=3: no such key; WGAN does not take it"),
+    ("+trainer.widht=3", "trainer.widht=3: no such key; Trainer does not take it"),
+    ("+optimizer.critic.mu=3", "optimizer.critic.mu=3: no such key; RMSprop does not take it"),
+    ("+data.mu=3", "data.mu=3: no such key; MNISTDigits does not take it"),
+    ("optimizer.lr=fast", "optimizer.lr=fast: must be a number above 0, such as 5e-5"),
+    ("optimizer.lr=0", "optimizer.lr=0: must be a number above 0, such as 5e-5"),
+    ("optimizer.critic.lr=-1", "optimizer.critic.lr=-1: must be a number above 0, such as 5e-5"),
+    ("optimizer.generator.lr=inf", "optimizer.generator.lr=inf: must be a number above 0, such as 5e-5"),
+    ("optimizer.alpha=1", "optimizer.alpha=1: must be a number in [0, 1), such as 0.99"),
+    ("data.digit=12", "data.digit=12: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
+    ("data.digit=[]", "data.digit=[]: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
+    ("data.digit=seven", "data.digit=seven: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
+    ("data.batch_size=1", "data.batch_size=1: must be an even number, 2 or more: a critic step takes half a batch"),
+    ("data.batch_size=63", "data.batch_size=63: must be an even number, 2 or more: a critic step takes half a batch"),
+    ("data.batch_size=6266", "data.batch_size=6266: must be at most 6265, the number of images with data.digit=7"),
+    ("seed=-1", "seed=-1: must be a whole number, 0 or more"),
+    ("trainer.max_epochs=0", "trainer.max_epochs=0: must be a whole number, 1 or more"),
+    ("trainer.devices=2", "trainer.devices=2: must be one of 1"),
+    ("trainer.precision=8", "trainer.precision=8: must be one of 32-true, bf16-mixed, 16-mixed"),
+    ("trainer.accelerator=tpu", "trainer.accelerator=tpu: must be one of auto, cpu, gpu"),
+    ("trainer.max_steps=5", "trainer.max_steps=5: Lightning counts every optimizer step, 11 an iteration by default; "
+     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch"),
+    ("+trainer.max_steps=5", "trainer.max_steps=5: Lightning counts every optimizer step, 11 an iteration by default; "
+     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("argument", "line"), BAD, ids=[argument for argument, _ in BAD])
+def test_bad_input_ends_in_one_line(run_main: Callable[..., str], tmp_path: Path, argument: str, line: str) -> None:
+    assert run_main("train.py", argument) == f"error: {line}"
+    assert not list(tmp_path.rglob("result.json"))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("argument", ["trainer=gpu", "trainer.accelerator=gpu"])
+def test_gpu_without_a_gpu(run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    remedy = "PyTorch finds no GPU here; set trainer.accelerator=auto or cpu"
+    assert run_main("train.py", argument) == f"error: trainer.accelerator=gpu: {remedy}"
+
+
+@pytest.mark.parametrize("trainer", ["cpu", "auto"])
+def test_16_mixed_without_a_gpu(run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch, trainer: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: trainer == "cpu")
+    remedy = "needs a GPU; set trainer.precision=bf16-mixed or 32-true"
+    found = run_main("train.py", f"trainer={trainer}", "trainer.precision=16-mixed")
+    assert found == f"error: trainer.precision=16-mixed: {remedy}"
+
+
+def test_malformed_override(run_main: Callable[..., str]) -> None:
+    assert re.match(r"error: Error parsing override 'seed'; missing EQUAL", run_main("train.py", "seed"))
+
+
+@pytest.mark.parametrize("argument", ["model.n_critic=0", "model.n_critc=5"])
+def test_bad_input_on_the_real_command_line(tmp_path: Path, argument: str) -> None:
+    process = command("train.py", argument, cwd=tmp_path)
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert "Traceback" not in process.stderr
+    assert process.stderr.splitlines()[-1].startswith(f"error: {argument}: ")
+
+
+def test_bad_value_in_a_sweep(tmp_path: Path) -> None:
+    process = command("train.py", "-m", "model.n_critic=0", "seed=1", cwd=tmp_path)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == "error: model.n_critic=0: must be a whole number, 1 or more"
+    assert "Traceback" not in process.stderr
+
+
+def test_full_error_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    process = command("train.py", "model.n_critic=0", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "Traceback" in process.stderr
+    assert process.stderr.splitlines()[-1].endswith("model.n_critic=0: must be a whole number, 1 or more")
+
+
+def test_errors_of_the_program_keep_their_traceback(
+    run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wgan.training.check", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_main("train.py")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=adm"], ["model.n_critc=5"]], ids=str)
+def test_answers_that_need_no_pytorch_come_at_once(tmp_path: Path, arguments: list[str]) -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        command("train.py", *arguments, cwd=tmp_path)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1
+
+
+def test_help_imports_neither_pytorch_nor_lightning(
+    run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wgan"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("torch", "pytorch_lightning", "torchvision"):
+        monkeypatch.setitem(sys.modules, name, None)  # an import would raise
+    assert run_main("train.py", "--help") == "0"
+    assert run_main("generate.py", "--help") == "0"
+    assert run_main("train.py", "model.n_critc=5").startswith("error: model.n_critc=5: no such key")
+
+
+def test_help_shows_every_key_and_its_choices(tmp_path: Path) -> None:
+    text = command("train.py", "--help", cwd=tmp_path).stdout
+    for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", "experiment: paper, smoke, tutorial"):
+        assert line in text
+    assert "clip_value: 0.01" in text

@@ -1,0 +1,77 @@
+import pytest
+from conftest import PROJECT, configuration
+from omegaconf import OmegaConf
+
+from wgan.checks import RULES, check
+
+DEFAULTS = {
+    "model.latent_dim": 50,
+    "model.n_critic": 5,
+    "model.clip_value": 0.01,
+    "model.clip_scope": "kernels",
+    "model.critic_update": "alternating",
+    "optimizer.lr": 0.00005,
+    "optimizer.critic.lr": 0.00005,
+    "optimizer.generator.lr": 0.00005,
+    "data.digit": 7,
+    "data.batch_size": 64,
+    "trainer.max_epochs": 10,
+    "trainer.accelerator": "auto",
+    "trainer.precision": "32-true",
+    "seed": 0,
+}
+
+
+@pytest.mark.parametrize(("key", "value"), DEFAULTS.items())
+def test_defaults(key: str, value: object) -> None:
+    assert OmegaConf.select(configuration(), key) == value
+
+
+def test_optimizer_lr_sets_both_and_each_can_be_set_alone() -> None:
+    optimizer = configuration("optimizer.lr=1e-4", "optimizer.critic.lr=1e-3").optimizer
+    assert (optimizer.critic.lr, optimizer.generator.lr) == (1e-3, 1e-4)
+
+
+def test_tutorial_is_the_default_configuration() -> None:
+    assert configuration("experiment=tutorial") == configuration()
+
+
+def test_paper_is_joint_and_clips_every_parameter() -> None:
+    cfg = configuration("experiment=paper")
+    assert (cfg.model.critic_update, cfg.model.clip_scope) == ("joint", "all")
+    cfg.model.critic_update, cfg.model.clip_scope = "alternating", "kernels"
+    assert cfg == configuration()
+
+
+def test_trainers_differ_in_the_accelerator_alone() -> None:
+    for name in ("cpu", "gpu", "auto"):
+        cfg = configuration(f"trainer={name}")
+        assert cfg.trainer.accelerator == name
+        cfg.trainer.accelerator = "auto"
+        assert cfg == configuration()
+
+
+def test_the_command_line_wins_over_an_experiment() -> None:
+    assert configuration("experiment=paper", "model.clip_scope=kernels").model.clip_scope == "kernels"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *([f"experiment={path.stem}"] for path in (PROJECT / "conf" / "experiment").glob("*.yaml")),
+        ["optimizer=adam"],
+        ["data.digit=[3,8]"],
+        ["data.digit=all", "data.batch_size=2"],
+        ["optimizer.lr=1", "seed=0", "trainer.limit_train_batches=0.5"],
+    ],
+)
+def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
+    check(configuration(*overrides))
+
+
+def test_every_rule_has_a_key_to_check() -> None:
+    keys = set()
+    for overrides in ([], ["optimizer=adam"]):
+        keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
+    generate = OmegaConf.load(PROJECT / "conf" / "generate.yaml")
+    assert keys | {str(key) for key in generate} >= RULES.keys()

@@ -1,0 +1,60 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run, command
+from PIL import Image
+
+
+def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "moved"  # the folder alone suffices, wherever it is
+    folder.mkdir()
+    shutil.copytree(smoke_run.folder / ".hydra", folder / ".hydra")
+    shutil.copy(smoke_run.folder / "generator.safetensors", folder)
+    for out in ("sevens.png", "sevens.npz"):
+        process = command("generate.py", "run=moved", "n=100", "seed=0", f"out={out}", cwd=tmp_path)
+        assert process.returncode == 0, process.stderr
+        assert process.stderr == ""
+        assert process.stdout == f"100 images of seed 0: {out}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["moved", "sevens.npz", "sevens.png"]
+    grid = np.asarray(Image.open(tmp_path / "sevens.png"))
+    images = np.load(tmp_path / "sevens.npz")["images"]
+    assert images.shape == (100, 28, 28)
+    assert images.dtype == np.uint8
+    assert np.array_equal(grid.reshape(10, 28, 10, 28).swapaxes(1, 2).reshape(100, 28, 28), images)
+    # In eval mode and from the same latent points: the grid of the run's last epoch.
+    assert np.array_equal(grid, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=002.png")))
+
+
+def test_image_k_is_the_same_whatever_n(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    for n in (3, 120):
+        assert run_main("generate.py", f"run={smoke_run.folder}", f"n={n}", "seed=5", f"out={n}.npz") == ""
+    few, many = (np.load(tmp_path / f"{n}.npz")["images"] for n in (3, 120))
+    assert np.array_equal(few, many[:3])
+    assert not np.array_equal(many[:20], many[100:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run=nowhere"], "run=nowhere: must be the folder of a finished run"),
+        (["run=."], "run=.: not a run's folder; name one that train.py made, such as outputs/DATE/TIME"),
+        ([], "run: must be given, as run=..."),
+        (["n=0"], "n=0: must be a whole number, 1 or more"),
+        (["seed=x"], "seed=x: must be a whole number, 0 or more"),
+        (["out=s.jpg"], "out=s.jpg: must be a file's name that ends in .png or .npz, in a folder that exists"),
+        (["out=no/s.png"], "out=no/s.png: must be a file's name that ends in .png or .npz, in a folder that exists"),
+        (["rum=."], "rum=.: no such key; did you mean run?"),
+    ],
+)
+def test_bad_input(run_main: Callable[..., str], smoke_run: Run, arguments: list[str], line: str) -> None:
+    run = [] if not arguments or arguments[0].startswith("run=") else [f"run={smoke_run.folder}"]
+    assert run_main("generate.py", *run, *arguments) == f"error: {line}"
+
+
+def test_unfinished_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    shutil.copytree(smoke_run.folder / ".hydra", tmp_path / "run" / ".hydra")
+    line = "run=run: this run has no generator.safetensors, for it has not finished; name a finished one"
+    assert run_main("generate.py", "run=run") == f"error: {line}"

@@ -1,0 +1,198 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY, configuration
+from hydra.utils import instantiate
+from torch import Tensor, nn
+from torch.optim import RMSprop
+
+from wgan.module import WGAN
+from wgan.networks import Critic, Generator
+from wgan.randomness import Purpose, initial_weights, latent_points, stream
+from wgan.training import train
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def clipped(weights: dict[str, Tensor], clip_scope: str) -> list[Tensor]:
+    return [weights[name] for name in weights if clip_scope == "all" or name in ("0.weight", "3.weight")]
+
+
+class Update:
+    """The weights around one optimizer step: before it, after it, and after the clip (critic only)."""
+
+    def __init__(self, module: WGAN) -> None:
+        self.critic = [weights(module.critic)]
+        self.generator = [weights(module.generator)]
+
+    def record(self, module: WGAN) -> None:
+        self.critic.append(weights(module.critic))
+        self.generator.append(weights(module.generator))
+
+
+@pytest.fixture
+def updates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Update]]:
+    """Every update of a run that follows, in order."""
+    found: list[tuple[str, Update]] = []
+    update, update_critic = WGAN.update, WGAN.update_critic
+
+    def spy(self: WGAN, optimizer: Any, loss: Tensor) -> None:
+        of_critic = optimizer.param_groups[0]["params"][0] is next(self.critic.parameters())
+        found.append(("critic" if of_critic else "generator", Update(self)))
+        update(self, optimizer, loss)
+        found[-1][1].record(self)
+
+    def spy_critic(self: WGAN, optimizer: Any, loss: Tensor) -> None:
+        update_critic(self, optimizer, loss)
+        found[-1][1].record(self)
+
+    monkeypatch.setattr(WGAN, "update", spy)
+    monkeypatch.setattr(WGAN, "update_critic", spy_critic)
+    return found
+
+
+@pytest.mark.parametrize("n_critic", [1, 5])
+@pytest.mark.parametrize(("critic_update", "each"), [("alternating", 2), ("joint", 1)])
+def test_updates_of_an_iteration(
+    updates: list[tuple[str, Update]], tmp_path: Path, n_critic: int, critic_update: str, each: int
+) -> None:
+    choice = (f"model.n_critic={n_critic}", f"model.critic_update={critic_update}")
+    train(configuration(*TINY, *choice, "trainer.limit_train_batches=2"), tmp_path)
+    assert [name for name, _ in updates] == (["critic"] * each * n_critic + ["generator"]) * 2
+
+
+@pytest.mark.parametrize("clip_scope", ["kernels", "all"])
+def test_what_an_update_changes(updates: list[tuple[str, Update]], tmp_path: Path, clip_scope: str) -> None:
+    # The bound is so low and the rate so high that every update crosses the bound.
+    choice = (f"model.clip_scope={clip_scope}", "model.clip_value=0.001", "optimizer.lr=1e-3")
+    train(configuration(*TINY, *choice), tmp_path)
+    for name, update in updates:
+        if name == "generator":
+            before, after = update.critic
+            assert same(before, after), "the generator's update must not touch the critic"
+            assert not same(*update.generator)
+        else:
+            before, stepped, after = update.generator
+            assert same(before, stepped), "the critic's update must not touch the generator"
+            assert same(stepped, after)
+            before, stepped, after = update.critic
+            assert not same(before, stepped)
+            assert max(weight.abs().max().item() for weight in clipped(stepped, clip_scope)) > 0.0011
+            bound = torch.tensor(0.001)
+            assert all((weight.abs() <= bound).all() for weight in clipped(after, clip_scope)), "clip follows the step"
+            if clip_scope == "kernels":
+                assert all(torch.equal(stepped[k], after[k]) for k in stepped if k not in ("0.weight", "3.weight"))
+
+
+def test_images_for_the_critic_come_from_training_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    modes: list[bool] = []
+
+    def forward(self: Generator, latents: Tensor) -> Tensor:
+        modes.append(self.training)
+        images: Tensor = nn.Sequential.forward(self, latents)  # type: ignore[no-untyped-call]
+        return images
+
+    monkeypatch.setattr(Generator, "forward", forward, raising=False)
+    train(configuration(*TINY, "~callbacks.samples"), tmp_path)
+    assert modes == [True] * (5 + 1) * 3
+    generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert generator["generator.4.num_batches_tracked"].item() == (5 + 1) * 3
+
+
+def images_of_iterations(cfg: Any, count: int) -> Iterator[Tensor]:
+    data = instantiate(cfg.data)
+    data.setup("fit")
+    batches = iter(data.train_dataloader())
+    return (next(batches) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("critic_update", "clip_scope"), [("alternating", "kernels"), ("joint", "all"), ("joint", "kernels")]
+)
+def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str, clip_scope: str) -> None:
+    """The algorithm written out with nothing of wgan.module, wgan.losses or wgan.lipschitz, nor of Lightning."""
+    choice = (f"model.critic_update={critic_update}", f"model.clip_scope={clip_scope}", "model.n_critic=2", "seed=5")
+    cfg = configuration(*TINY, *choice, "data.batch_size=8")
+    train(cfg, tmp_path)
+
+    generator, critic = Generator(50), Critic()
+    random = initial_weights(5)
+    generator.initialise(random)
+    critic.initialise(random)
+    critic_optimizer = RMSprop(critic.parameters(), lr=0.00005)
+    generator_optimizer = RMSprop(generator.parameters(), lr=0.00005)
+
+    def update_critic(loss: Tensor) -> None:
+        critic_optimizer.zero_grad()
+        loss.backward()
+        critic_optimizer.step()
+        with torch.no_grad():
+            for name, parameter in critic.named_parameters():
+                if clip_scope == "all" or name in ("0.weight", "3.weight"):
+                    parameter.clamp_(-0.01, 0.01)
+
+    for iteration, real_images in enumerate(images_of_iterations(cfg, 3)):
+        latents = stream(5, Purpose.TRAINING_LATENTS, 0, iteration)
+        for step in range(2):
+            real = real_images[4 * step : 4 * (step + 1)]
+            generated = generator(latent_points(latents, 4, 50)).detach()
+            if critic_update == "joint":
+                update_critic(-critic(real).mean() + critic(generated).mean())
+            else:
+                update_critic(-critic(real).mean())
+                update_critic(critic(generated).mean())
+        generator_optimizer.zero_grad()
+        (-critic(generator(latent_points(latents, 8, 50))).mean()).backward()
+        generator_optimizer.step()
+
+    trained = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    for prefix, network in (("generator", generator), ("critic", critic)):
+        for name, tensor in network.state_dict().items():
+            assert torch.equal(tensor, trained[f"{prefix}.{name}"]), f"{prefix}.{name}"
+
+
+def state(folder: Path, *overrides: str) -> dict[str, Tensor]:
+    train(configuration(*TINY, *overrides), folder)
+    found: dict[str, Tensor] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return found
+
+
+def test_same_seed_same_weights_to_the_bit(tmp_path: Path) -> None:
+    first = state(tmp_path / "first")
+    torch.manual_seed(12345)  # the global state must not matter, nor what is recorded
+    second = state(tmp_path / "second", "~callbacks.samples", "~callbacks.critic_weights", "~callbacks.history")
+    assert same(first, second)
+    other = state(tmp_path / "other", "seed=1")
+    assert not torch.equal(first["generator.0.weight"], other["generator.0.weight"])
+
+
+def test_optimizers_are_those_of_the_design(tmp_path: Path) -> None:
+    state(tmp_path)
+    critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
+    for optimizer in (critic, generator):
+        (group,) = optimizer["param_groups"]
+        assert (group["lr"], group["alpha"], group["momentum"], group["weight_decay"]) == (5e-5, 0.99, 0, 0)
+        assert not group["centered"]
+
+
+def test_each_network_may_have_its_own_learning_rate_and_adam(tmp_path: Path) -> None:
+    state(tmp_path, "optimizer=adam", "optimizer.lr=1e-4", "optimizer.generator.lr=2e-4")
+    critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
+    assert (critic["param_groups"][0]["lr"], generator["param_groups"][0]["lr"]) == (1e-4, 2e-4)
+    assert list(critic["param_groups"][0]["betas"]) == [0.0, 0.9]
+
+
+def test_bf16_keeps_weights_and_optimizer_state_in_fp32(tmp_path: Path) -> None:
+    found = state(tmp_path, "trainer.precision=bf16-mixed")
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32, torch.int64}
+    critic, _ = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
+    assert critic["state"][0]["square_avg"].dtype == torch.float32

@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from wgan.networks import Critic, Generator
+from wgan.randomness import initial_weights
+
+
+def shapes(network: nn.Sequential, inputs: Tensor) -> list[tuple[int, ...]]:
+    """Of the output of every layer, without the batch."""
+    found = []
+    for layer in network:
+        inputs = layer(inputs)
+        found.append(tuple(inputs.shape[1:]))
+    return found
+
+
+def test_parameter_counts() -> None:
+    assert sum(p.numel() for p in Critic().parameters() if p.requires_grad) == 70_081
+    assert sum(p.numel() for p in Generator(latent_dim=50).parameters() if p.requires_grad) == 851_201
+
+
+def test_critic_layer_by_layer() -> None:
+    assert [type(layer).__name__ for layer in Critic()] == [
+        *("Conv2d", "BatchNorm2d", "LeakyReLU") * 2,
+        *("Flatten", "Linear"),
+    ]
+    assert shapes(Critic(), torch.zeros(2, 1, 28, 28)) == [(64, 14, 14)] * 3 + [(64, 7, 7)] * 3 + [(3136,), (1,)]
+
+
+def test_generator_layer_by_layer() -> None:
+    assert [type(layer).__name__ for layer in Generator(50)] == [
+        *("Linear", "LeakyReLU", "Unflatten"),
+        *("ConvTranspose2d", "BatchNorm2d", "LeakyReLU") * 2,
+        *("Conv2d", "Tanh"),
+    ]
+    assert shapes(Generator(50), torch.zeros(2, 50)) == [
+        *[(6272,)] * 2,
+        (128, 7, 7),
+        *[(128, 14, 14)] * 3,
+        *[(128, 28, 28)] * 3,
+        *[(1, 28, 28)] * 2,
+    ]
+
+
+def test_leaky_relu_slopes_and_image_range() -> None:
+    for network in (Critic(), Generator(50)):
+        assert {layer.negative_slope for layer in network if isinstance(layer, nn.LeakyReLU)} == {0.2}
+    images = Generator(50)(100 * torch.randn(4, 50))
+    assert images.min() >= -1
+    assert images.max() <= 1
+
+
+@pytest.mark.parametrize("network", [Critic(), Generator(50)], ids=["critic", "generator"])
+def test_initial_weights(network: Critic | Generator) -> None:
+    network.initialise(initial_weights(0))
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) or (
+            isinstance(layer, nn.Linear) and isinstance(network, Generator)
+        ):
+            n = layer.weight.numel()
+            assert abs(layer.weight.mean().item()) < 5 * 0.02 / math.sqrt(n)
+            assert layer.weight.std().item() == pytest.approx(0.02, rel=5 / math.sqrt(2 * n))
+            assert layer.bias is not None
+            assert not layer.bias.any()
+        elif isinstance(layer, nn.Linear):
+            bound = math.sqrt(6 / (3136 + 1))  # Xavier uniform: sqrt(6 / (fan_in + fan_out))
+            assert bound * 0.99 < layer.weight.abs().max().item() <= bound
+            assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+            assert not layer.bias.any()
+
+
+def test_initial_weights_do_not_depend_on_the_memory_format() -> None:
+    plain, channels_last = Generator(50), Generator(50)
+    plain.to(memory_format=torch.contiguous_format)
+    for network in (plain, channels_last):
+        network.initialise(initial_weights(0))
+    for a, b in zip(plain.parameters(), channels_last.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    """With moving averages that tell its modes apart."""
+    generator = Generator(50)
+    generator.initialise(initial_weights(0))
+    for _ in range(3):
+        generator(torch.randn(16, 50, generator=torch.Generator().manual_seed(0)))
+    return generator
+
+
+def test_sampled_image_depends_on_seed_and_number_alone(generator: Generator) -> None:
+    many = generator.sample(130, seed=3)
+    assert many.shape == (130, 28, 28)
+    assert many.dtype == torch.uint8
+    for n in (1, 7, 100, 101):
+        assert torch.equal(generator.sample(n, seed=3), many[:n])
+    assert not torch.equal(many[0], many[1])
+    assert not torch.equal(generator.sample(1, seed=4), many[:1])
+
+
+def test_sampling_uses_moving_averages_and_leaves_the_generator_as_it_was(generator: Generator) -> None:
+    state = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    in_training = generator.train().sample(10, seed=0)
+    assert generator.training
+    assert torch.equal(generator.eval().sample(10, seed=0), in_training)
+    assert not generator.training
+    for name, tensor in generator.state_dict().items():
+        assert torch.equal(tensor, state[name]), name

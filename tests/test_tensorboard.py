@@ -1,0 +1,73 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY, Run, configuration
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from wgan.tensorboard import hyperparameters
+from wgan.training import train
+
+
+def events_of(folder: Path) -> EventAccumulator:
+    """A reader of the real event files; keeps every event."""
+    return EventAccumulator(str(folder), size_guidance=dict.fromkeys(("scalars", "images", "histograms"), 0)).Reload()
+
+
+def test_curves_have_a_point_an_iteration(smoke_run: Run) -> None:
+    events = events_of(smoke_run.folder)
+    columns = {
+        "critic/loss_real": "c1",
+        "critic/loss_fake": "c2",
+        "generator/loss": "g",
+        "critic/wasserstein": "wasserstein",
+    }
+    assert set(events.Tags()["scalars"]) == {*columns, "critic/clip_saturation"}
+    metrics = np.genfromtxt(smoke_run.folder / "metrics.csv", delimiter=",", names=True)
+    for tag, column in columns.items():
+        points = events.Scalars(tag)
+        assert [point.step for point in points] == list(range(1, 11))
+        assert [point.value for point in points] == list(metrics[column])
+    times = [point.wall_time for point in events.Scalars("generator/loss")]
+    assert all(earlier < later for earlier, later in pairwise(times))
+
+
+def test_what_each_epoch_adds(smoke_run: Run) -> None:
+    events = events_of(smoke_run.folder)
+    saturation = events.Scalars("critic/clip_saturation")
+    assert [point.step for point in saturation] == [5, 10]
+    assert all(0 < point.value <= 1 for point in saturation)
+    assert events.Tags()["images"] == ["samples"]
+    assert [image.step for image in events.Images("samples")] == [5, 10]
+    assert events.Tags()["histograms"] == ["critic/kernel_1", "critic/kernel_2"]
+    histogram = events.Histograms("critic/kernel_2")[-1].histogram_value
+    assert histogram.num == 64 * 64 * 4 * 4
+    assert (histogram.min, histogram.max) == pytest.approx((-0.01, 0.01))
+
+
+def test_the_image_is_the_saved_grid(smoke_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_bytes(events_of(smoke_run.folder).Images("samples")[-1].encoded_image_string)
+    shown = np.asarray(Image.open(tmp_path / "image.png").convert("L"))
+    assert np.array_equal(shown, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=002.png")))
+
+
+def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
+    train(configuration(*TINY, "model.clip_value=0.03", "data.digit=[3,8]", "optimizer.critic.lr=1e-4"), tmp_path)
+    metadata = events_of(tmp_path).SummaryMetadata("_hparams_/session_start_info")
+    content = plugin_data_pb2.HParamsPluginData.FromString(metadata.plugin_data.content)
+    listed = content.session_start_info.hparams
+    assert listed["model.clip_value"].number_value == 0.03
+    assert listed["optimizer.critic.lr"].number_value == 1e-4
+    assert listed["data.digit"].string_value == "[3, 8]"
+    assert listed["data.batch_size"].number_value == 4
+
+
+def test_hyperparameters_name_each_value_once() -> None:
+    listed = hyperparameters(configuration())
+    assert listed["optimizer.lr"] == 5e-5
+    assert listed["optimizer.critic"] == "torch.optim.RMSprop"
+    assert not {"optimizer.critic.lr", "model.seed", "data.n_critic", "callbacks.samples.seed"} & listed.keys()
+    assert hyperparameters(configuration("optimizer.generator.lr=1e-3"))["optimizer.generator.lr"] == 1e-3

@@ -1,0 +1,165 @@
+import csv
+import json
+import math
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import PROJECT, TINY, Run, command, configuration
+from omegaconf import OmegaConf
+from PIL import Image
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from safetensors.torch import load_file
+from torch import Tensor
+
+from wgan.callbacks.history import plot_losses
+from wgan.module import WGAN
+from wgan.networks import Generator
+from wgan.training import train
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_a_run_leaves(smoke_run: Run) -> None:
+    folder = smoke_run.folder
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {name for name in files if not name.startswith("events.out.tfevents.")} == {
+        *(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides")),
+        *(f"checkpoints/{name}.ckpt" for name in ("epoch=001", "epoch=002", "last")),
+        *(f"samples/{name}.png" for name in ("epoch=001", "epoch=002")),
+        *("train.log", "metrics.csv", "losses.png", "generator.safetensors", "result.json"),
+    }
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+    assert not list(smoke_run.folder.parent.glob("outputs"))
+
+
+def test_metrics_have_a_row_an_iteration(smoke_run: Run) -> None:
+    found = rows(smoke_run.folder)
+    assert list(found[0]) == ["iteration", "epoch", "c1", "c2", "g", "wasserstein"]
+    assert [int(row["iteration"]) for row in found] == list(range(1, 11))
+    assert [int(row["epoch"]) for row in found] == [1] * 5 + [2] * 5
+    for row in found:
+        c1, c2, g, wasserstein = (float(row[name]) for name in ("c1", "c2", "g", "wasserstein"))
+        assert wasserstein == pytest.approx(-(c1 + c2), rel=1e-6)
+        assert math.isfinite(g)
+
+
+def test_losses_of_an_iteration_are_means_over_its_critic_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[float] = []
+    update = WGAN.update
+
+    def spy(self: WGAN, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        losses.append(loss.item())
+        update(self, optimizer, loss)
+
+    monkeypatch.setattr(WGAN, "update", spy)
+    train(configuration(*TINY, "model.n_critic=3", "trainer.limit_train_batches=1"), tmp_path)
+    (row,) = rows(tmp_path)
+    assert float(row["c1"]) == pytest.approx(sum(losses[0:6:2]) / 3, rel=1e-6)
+    assert float(row["c2"]) == pytest.approx(sum(losses[1:6:2]) / 3, rel=1e-6)
+    assert float(row["g"]) == pytest.approx(losses[6], rel=1e-6)
+
+
+def test_result(smoke_run: Run) -> None:
+    result = json.loads((smoke_run.folder / "result.json").read_text())
+    last = rows(smoke_run.folder)[-1]
+    assert {name: result[name] for name in ("c1", "c2", "g", "wasserstein")} == {
+        name: float(last[name]) for name in ("c1", "c2", "g", "wasserstein")
+    }
+    assert result["iterations"] == 10
+    assert 0 < result["seconds"] < 300
+    assert result["versions"]["torch"] == torch.__version__.partition("+")[0]
+    for package in ("wgan", "pytorch-lightning", "hydra-core"):
+        assert result["versions"][package] == version(package)
+
+
+def test_result_names_the_git_revision(smoke_run: Run) -> None:
+    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    head = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True).stdout.strip()
+    revision = json.loads((smoke_run.folder / "result.json").read_text())["git_revision"]
+    assert revision in ((head, f"{head}-dirty") if head else (None,))
+
+
+def test_train_returns_the_wasserstein_estimate(tmp_path: Path) -> None:
+    estimate = train(configuration(*TINY), tmp_path)
+    assert estimate == json.loads((tmp_path / "result.json").read_text())["wasserstein"]
+    assert isinstance(estimate, float)
+
+
+def test_an_epoch_has_97_iterations(tmp_path: Path) -> None:
+    cheap = ("model.n_critic=1", "trainer.precision=bf16-mixed", "~callbacks.samples", "~callbacks.critic_weights")
+    train(configuration("trainer=cpu", "trainer.max_epochs=1", *cheap), tmp_path)
+    assert [int(row["iteration"]) for row in rows(tmp_path)] == list(range(1, 98))
+
+
+def test_exported_generator_is_that_of_the_last_checkpoint(smoke_run: Run) -> None:
+    exported = load_file(smoke_run.folder / "generator.safetensors")
+    checkpoint = torch.load(smoke_run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert exported.keys() == Generator(50).state_dict().keys()
+    for name, tensor in exported.items():
+        assert torch.equal(tensor, checkpoint[f"generator.{name}"])
+
+
+def test_grids_show_the_same_latent_points_in_each_epoch(smoke_run: Run) -> None:
+    for epoch in (1, 2):
+        checkpoint = torch.load(smoke_run.folder / "checkpoints" / f"epoch={epoch:03d}.ckpt", weights_only=True)
+        generator = Generator(50)
+        generator.load_state_dict(
+            {k.removeprefix("generator."): v for k, v in checkpoint["state_dict"].items() if k.startswith("generator.")}
+        )
+        picture = np.asarray(Image.open(smoke_run.folder / "samples" / f"epoch={epoch:03d}.png"))
+        assert picture.shape == (280, 280)
+        for k in (0, 1, 10, 99):
+            row, column = divmod(k, 10)
+            cell = picture[28 * row : 28 * (row + 1), 28 * column : 28 * (column + 1)]
+            assert np.array_equal(cell, generator.sample(k + 1, seed=0)[k].numpy())
+
+
+def test_the_run_describes_itself(smoke_run: Run) -> None:
+    saved = OmegaConf.load(smoke_run.folder / ".hydra" / "config.yaml")
+    assert saved == configuration("experiment=smoke", "trainer=cpu")
+
+
+def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run: Run) -> None:
+    assert smoke_run.process.stderr == ""
+    lines = smoke_run.process.stdout.splitlines()
+    numbers = r"[\d.]+ iterations/s, c1 -?[\d.]+, c2 -?[\d.]+, g -?[\d.]+"
+    assert re.fullmatch(rf"Epoch 1/2: iteration 5, {numbers}", lines[0])
+    assert re.fullmatch(rf"Epoch 2/2: iteration 10, {numbers}", lines[1])
+    assert lines[2].startswith("Trained 10 iterations in ")
+    assert lines[3:] == [
+        f"Run folder:  {smoke_run.folder}",
+        f"Curves:      tensorboard --logdir {smoke_run.folder}",
+        f"More images: python generate.py run={smoke_run.folder} n=100 out=samples.png",
+    ]
+    log = (smoke_run.folder / "train.log").read_text().splitlines()
+    assert [line.partition(" - ")[2] for line in log] == lines
+
+
+def test_plot_of_losses_shows_three_curves_of_their_colours(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("iteration,epoch,c1,c2,g,wasserstein\n1,1,-5,2,3,3\n2,1,-6,3,8,3\n")
+    plot_losses(metrics, tmp_path / "losses.png")
+    picture = np.asarray(Image.open(tmp_path / "losses.png").convert("RGB")).reshape(-1, 3)
+    for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)):
+        assert (np.abs(picture.astype(int) - colour).max(axis=1) < 8).sum() > 300
+
+
+def test_multirun(tmp_path: Path) -> None:
+    sweep = ("-m", "experiment=smoke", "trainer=cpu", "model.clip_value=0.01,0.05", f"hydra.sweep.dir={tmp_path}/sweep")
+    process = command("train.py", *sweep, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    results = sorted(tmp_path.glob("sweep/*/result.json"))
+    assert len(results) == 2
+    assert [OmegaConf.load(path.parent / ".hydra" / "config.yaml").model.clip_value for path in results] == [0.01, 0.05]
+    first, second = (json.loads(path.read_text())["wasserstein"] for path in results)
+    assert first != second
