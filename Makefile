@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
+LOGDIR ?= outputs
 
 .PHONY: help install train sweep tensorboard test lint format clean
 
@@ -23,8 +24,8 @@ sweep: ARGS = model.clip_value=0.01,0.05 optimizer.lr=5e-5,1e-4 model.n_critic=1
 sweep: $(INSTALLED)  ## train every combination of ARGS="key=value,value ..."
 	$(BIN)/python train.py -m $(ARGS)
 
-tensorboard: $(INSTALLED)  ## show the curves of all runs
-	$(BIN)/tensorboard --logdir_spec outputs:outputs,multirun:multirun
+tensorboard: $(INSTALLED)  ## show the runs in LOGDIR=outputs; sweeps are in LOGDIR=multirun
+	$(BIN)/tensorboard --logdir $(LOGDIR)
 
 test: $(INSTALLED)  ## run the whole test suite; ARGS="-m 'not slow'" for the quick part
 	$(BIN)/python -m pytest $(ARGS)

@@ -63,11 +63,25 @@ def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
     assert listed["optimizer.critic.lr"].number_value == 1e-4
     assert listed["data.digit"].string_value == "[3, 8]"
     assert listed["data.batch_size"].number_value == 4
+    assert content.session_start_info.group_name == "/".join(tmp_path.parts[-3:])
 
 
 def test_hyperparameters_name_each_value_once() -> None:
-    listed = hyperparameters(configuration())
-    assert listed["optimizer.lr"] == 5e-5
-    assert listed["optimizer.critic"] == "torch.optim.RMSprop"
-    assert not {"optimizer.critic.lr", "model.seed", "data.n_critic", "callbacks.samples.seed"} & listed.keys()
+    assert hyperparameters(configuration()) == {
+        "seed": 0,
+        "model.latent_dim": 50,
+        "model.n_critic": 5,
+        "model.critic_update": "alternating",
+        "model.clip_value": 0.01,
+        "model.clip_scope": "kernels",
+        "optimizer.lr": 5e-5,
+        "optimizer.alpha": 0.99,
+        "optimizer.critic": "torch.optim.RMSprop",
+        "optimizer.generator": "torch.optim.RMSprop",
+        "data.digit": 7,
+        "data.batch_size": 64,
+        "trainer.precision": "32-true",
+        "trainer.max_epochs": 10,
+        "trainer.limit_train_batches": 1.0,
+    }
     assert hyperparameters(configuration("optimizer.generator.lr=1e-3"))["optimizer.generator.lr"] == 1e-3

@@ -9,6 +9,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
 
+NO_HYPERPARAMETERS = {
+    *("callbacks", "data.root", "trainer.accelerator", "trainer.devices"),
+    *("trainer.log_every_n_steps", "trainer.enable_model_summary"),
+}
+
 
 class TensorBoard(TensorBoardLogger):
     """Lightning's logger without sub-folders and without hparams.yaml, which .hydra/config.yaml makes needless."""
@@ -18,7 +23,8 @@ class TensorBoard(TensorBoardLogger):
 
     def log_config(self, cfg: DictConfig) -> None:
         """The hyperparameters for the HParams tab, which itself sets each run's last scalars beside them."""
-        self.experiment._get_file_writer().add_summary(hparams_pb(hyperparameters(cfg)))
+        trial = "/".join(Path(self.log_dir).parts[-3:])  # legible, and another one for each run
+        self.experiment._get_file_writer().add_summary(hparams_pb(hyperparameters(cfg), trial))
 
     def save(self) -> None:
         self.experiment.flush()
@@ -31,20 +37,20 @@ def events(trainer: Trainer) -> SummaryWriter:
 
 
 def hyperparameters(cfg: DictConfig) -> dict[str, bool | int | float | str]:
-    """What tells one run from another: dotted keys and plain values, without keys that repeat another's value.
+    """What decides the outcome of a run: dotted keys and plain values, without keys that repeat another's value.
 
-    A class stands under the name of its node: {"optimizer.critic": "torch.optim.RMSprop"}.
+    The class of an optimizer stands under the optimizer's name: {"optimizer.critic": "torch.optim.RMSprop"}.
     """
     flat: dict[str, bool | int | float | str] = {}
 
     def walk(node: DictConfig, prefix: str) -> None:
         for key, value in node.items_ex(resolve=False):
             name = prefix + str(key)
-            if OmegaConf.is_interpolation(node, str(key)) or name == "callbacks" or key == "_partial_":
+            if OmegaConf.is_interpolation(node, str(key)) or name in NO_HYPERPARAMETERS or key == "_partial_":
                 continue
             if OmegaConf.is_dict(value):
                 walk(value, f"{name}.")
-            else:
+            elif key != "_target_" or prefix.startswith("optimizer."):
                 flat[name.removesuffix("._target_")] = value if isinstance(value, bool | int | float) else str(value)
 
     walk(cfg, "")

@@ -1,0 +1,126 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, configuration
+from omegaconf import OmegaConf
+from PIL import Image
+
+README = (PROJECT / "README.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line.partition(" #")[0].rstrip() for block in BLOCKS for line in block.splitlines()]
+
+SHORT = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1"  # of a training command, the rest as written
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The project as seen from a folder of its own, for what its commands leave."""
+    for name in ("train.py", "generate.py", "conf", "Makefile", "pyproject.toml", "constraints.txt", "src", "tests"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def shell(line: str, cwd: Path) -> str:
+    """What a terminal in the activated environment prints."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert process.returncode == 0, f"{line}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def answers(line: str, cwd: Path) -> str:
+    """The page that a server prints the address of, fetched; then the server is stopped as by Ctrl-C."""
+    with subprocess.Popen(
+        [Path(sys.executable).parent / line.split()[0], *line.split()[1:], "--port=0"],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        address = next(found for text in server.stderr if (found := re.search(r"http://\S+", text)))
+        url = f"{address.group().replace('localhost', '127.0.0.1')}data/runs"
+        for _ in range(60):
+            with urllib.request.urlopen(url, timeout=30) as response:
+                runs: str = response.read().decode()
+            if runs != "[]":
+                break
+            time.sleep(1)
+        server.send_signal(signal.SIGINT)
+    return runs
+
+
+def test_the_first_two_commands_are_the_ones_that_do_everything() -> None:
+    assert COMMANDS[:2] == ["make train", "make test"]
+
+
+@pytest.mark.slow
+def test_every_command_works(checkout: Path) -> None:
+    for line in COMMANDS:
+        if line == "make train":
+            assert "Trained 1 iterations" in shell(f'make train ARGS="{SHORT}"', checkout)
+        elif line == "make test":
+            assert "test_readme.py" in shell('make test ARGS="--collect-only -q"', checkout)
+        elif line == ". .venv/bin/activate":
+            assert shell(f"{line}; command -v python", checkout).strip() == f"{sys.prefix}/bin/python"
+        elif line == "python train.py --help":
+            assert "optimizer: adam, rmsprop" in shell(line, checkout)
+        elif line.startswith("python train.py "):
+            jobs = 8 if " -m " in line else 1
+            assert shell(f"{line} {SHORT}", checkout).count("Trained 1 iterations") == jobs
+        elif line.startswith("tensorboard "):
+            folder = line.split()[-1]
+            names = {str(path.parent.relative_to(checkout / folder)) for path in checkout.glob(f"{folder}/**/events.*")}
+            assert names
+            assert all(name in answers(line, checkout) for name in names)
+        elif line.startswith("python generate.py "):
+            run = next(checkout.glob("outputs/*/*/result.json")).parent
+            shell(line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))), checkout)
+            assert Image.open(checkout / "sevens.png").size == (280, 280)
+        else:
+            pytest.fail(f"no test for the README's command: {line}")
+    assert len(list(checkout.glob("multirun/*/*/*/result.json"))) == 8
+
+
+def test_the_table_of_hyperparameters_tells_the_defaults() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \|", README, re.MULTILINE)
+    assert len(rows) >= 13
+    groups = {"optimizer": "rmsprop", "trainer": "auto"}
+    for key, default in rows:
+        if key in groups:
+            assert default == groups[key]
+            assert configuration(f"{key}={default}") == configuration()
+        else:
+            assert OmegaConf.select(configuration(), key) == OmegaConf.create([default])[0] or (
+                OmegaConf.select(configuration(), key) == OmegaConf.create(f"value: {default}").value
+            )
+
+
+def test_files_named_in_the_readme_exist() -> None:
+    for name in re.findall(r"`((?:src/wgan/|conf/|docs/)[\w./]*|[a-z_]+\.py)`|\]\((\w[\w./]*)\)", README):
+        path = name[0] or name[1]
+        assert (PROJECT / path).exists() or (PROJECT / "src" / "wgan" / path).exists(), path
+
+
+def test_make_help_has_a_line_for_each_target() -> None:
+    lines = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True).stdout.splitlines()
+    targets = ["help", "install", "train", "sweep", "tensorboard", "test", "lint", "format", "clean"]
+    assert [line.split()[0] for line in lines] == targets
+    assert all(len(line.split()) > 2 for line in lines)
+
+
+def test_installing_twice_installs_nothing(checkout: Path) -> None:
+    assert shell("make install", checkout) == "make: Nothing to be done for 'install'.\n"
+    (checkout / "constraints.txt").unlink()
+    (checkout / "constraints.txt").write_text("")  # newer than what is installed
+    assert "pip install" in shell("make --just-print install", checkout)
