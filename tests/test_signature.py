@@ -28,8 +28,10 @@ def test_default_experiment_shows_the_signature_of_a_correct_wgan(tmp_path: Path
         assert np.abs(metrics[name][300:]).max() < 100
     result = json.loads((folder / "result.json").read_text())
     assert result["iterations"] == 970
-    assert -5 <= result["c1"] <= 30
-    assert -60 <= result["c2"] <= -8
-    assert 10 <= result["g"] <= 80
-    assert 3 <= result["wasserstein"] <= 50
+    # The end of the run is its last epoch: single iterations scatter by several units around its mean.
+    end = {name: metrics[name][-97:].mean() for name in ("c1", "c2", "g", "wasserstein")}
+    assert -5 <= end["c1"] <= 30
+    assert -60 <= end["c2"] <= -8
+    assert 10 <= end["g"] <= 80
+    assert 3 <= end["wasserstein"] <= 50
     assert len(list(folder.glob("samples/epoch=*.png"))) == len(list(folder.glob("checkpoints/epoch=*.ckpt"))) == 10
