@@ -111,11 +111,13 @@ def test_errors_of_the_program_keep_their_traceback(
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=adm"], ["model.n_critc=5"]], ids=str)
 def test_answers_that_need_no_pytorch_come_at_once(tmp_path: Path, arguments: list[str]) -> None:
     seconds = []
-    for _ in range(3):
+    for _ in range(8):  # a busy machine gets another try
         start = time.perf_counter()
         command("train.py", *arguments, cwd=tmp_path)
         seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1
+        if seconds[-1] < 1:
+            return
+    pytest.fail(f"the quickest answer took {min(seconds):.2f} s")
 
 
 def test_help_imports_neither_pytorch_nor_lightning(

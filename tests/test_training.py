@@ -132,7 +132,8 @@ def test_the_run_describes_itself(smoke_run: Run) -> None:
 def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run: Run) -> None:
     assert smoke_run.process.stderr == ""
     lines = smoke_run.process.stdout.splitlines()
-    numbers = r"[\d.]+ iterations/s, c1 -?[\d.]+, c2 -?[\d.]+, g -?[\d.]+"
+    number = r"-?\d+(\.\d+)?(e-\d+)?"
+    numbers = rf"{number} iterations/s, c1 {number}, c2 {number}, g {number}"
     assert re.fullmatch(rf"Epoch 1/2: iteration 5, {numbers}", lines[0])
     assert re.fullmatch(rf"Epoch 2/2: iteration 10, {numbers}", lines[1])
     assert lines[2].startswith("Trained 10 iterations in ")

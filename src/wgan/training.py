@@ -51,7 +51,7 @@ def train(cfg: DictConfig, folder: Path) -> float:
     runs.write_result(folder, module.generator, **figures, iterations=module.iteration, seconds=round(seconds, 3))
 
     log.info(
-        "Trained %d iterations in %.0f s: c1 %.2f, c2 %.2f, g %.2f, Wasserstein estimate %.2f",
+        "Trained %d iterations in %.0f s: c1 %.4g, c2 %.4g, g %.4g, Wasserstein estimate %.4g",
         *(module.iteration, seconds, *figures.values()),
     )
     log.info("Run folder:  %s", folder)

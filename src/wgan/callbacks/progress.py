@@ -29,7 +29,7 @@ class Progress(TQDMProgressBar):
         super().on_train_epoch_end(trainer, module)
         iterations = trainer.num_training_batches
         log.info(
-            "Epoch %d/%d: iteration %d, %.2f iterations/s, c1 %.2f, c2 %.2f, g %.2f",
+            "Epoch %d/%d: iteration %d, %.3g iterations/s, c1 %.4g, c2 %.4g, g %.4g",
             *(trainer.current_epoch + 1, trainer.max_epochs, module.iteration),
             iterations / (time.perf_counter() - self.start),
             *(trainer.callback_metrics[name] for name in ("c1", "c2", "g")),
