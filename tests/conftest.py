@@ -1,6 +1,12 @@
+import json
+import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +32,47 @@ def command(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subproce
     return subprocess.run(
         [sys.executable, str(PROJECT / script), *rest], cwd=cwd, capture_output=True, text=True, timeout=timeout
     )
+
+
+def shell(line: str, cwd: Path, timeout: float = 600) -> str:
+    """What a terminal in the activated environment prints; nothing of a make that runs the tests is inherited."""
+    inherited = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
+    )
+    assert process.returncode == 0, f"{line}\n{process.stdout}\n{process.stderr}"
+    assert "Warning" not in process.stderr
+    return process.stdout
+
+
+@contextmanager
+def tensorboard(logdir: str | Path, cwd: Path, runs: set[str]) -> Iterator[str]:
+    """The address of a real TensorBoard, once it lists all of `runs`."""
+    program = Path(sys.executable).with_name("tensorboard")
+    with subprocess.Popen(
+        [program, "--logdir", logdir, "--port=0"], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stderr is not None
+            found = next(match for text in server.stderr if (match := re.search(r"http://localhost:\d+/", text)))
+            deadline = time.monotonic() + 120
+            while not runs <= set(json.loads(post(f"{found.group()}data/runs"))):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            yield found.group()
+        finally:
+            server.kill()
+
+
+def post(url: str, request: object = None) -> bytes:
+    """The answer to a request in JSON; without one, to a plain GET."""
+    data = None if request is None else json.dumps(request).encode()
+    typed = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(typed, timeout=60) as response:
+        answer: bytes = response.read()
+    return answer
 
 
 class Run(NamedTuple):

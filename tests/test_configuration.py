@@ -2,7 +2,7 @@ import pytest
 from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
-from wgan.checks import RULES, check
+from wgan.checks import RULES, check_training
 
 DEFAULTS = {
     "model.latent_dim": 50,
@@ -66,7 +66,7 @@ def test_the_command_line_wins_over_an_experiment() -> None:
     ],
 )
 def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
-    check(configuration(*overrides))
+    check_training(configuration(*overrides))
 
 
 def test_every_rule_has_a_key_to_check() -> None:

@@ -1,10 +1,9 @@
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, shell
 
 
 @pytest.mark.slow
@@ -15,11 +14,7 @@ def test_default_experiment_shows_the_signature_of_a_correct_wgan(tmp_path: Path
     -28.7, g 38.3 and 41.8) and the published end of run (c1 5.3, c2 -14.3, g about 20).
     """
     folder = tmp_path / "run"
-    process = subprocess.run(
-        ["make", "train", f"ARGS=trainer=cpu hydra.run.dir={folder}"], cwd=PROJECT, capture_output=True, text=True
-    )
-    assert process.returncode == 0, process.stderr
-    assert process.stderr == ""
+    shell(f'make train ARGS="trainer=cpu hydra.run.dir={folder}"', PROJECT, timeout=3600)
 
     metrics = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
     assert metrics["iteration"].tolist() == list(range(1, 971))
@@ -28,10 +23,9 @@ def test_default_experiment_shows_the_signature_of_a_correct_wgan(tmp_path: Path
         assert np.abs(metrics[name][300:]).max() < 100
     result = json.loads((folder / "result.json").read_text())
     assert result["iterations"] == 970
-    # The end of the run is its last epoch: single iterations scatter by several units around its mean.
-    end = {name: metrics[name][-97:].mean() for name in ("c1", "c2", "g", "wasserstein")}
-    assert -5 <= end["c1"] <= 30
-    assert -60 <= end["c2"] <= -8
-    assert 10 <= end["g"] <= 80
-    assert 3 <= end["wasserstein"] <= 50
+    assert -60 <= result["c2"] <= -8
+    assert 10 <= result["g"] <= 80
+    assert 3 <= result["wasserstein"] <= 50
+    # c1 of single iterations scatters by 5 around the mean of the last epoch, which is near the end of its range.
+    assert -5 <= metrics["c1"][-97:].mean() <= 30
     assert len(list(folder.glob("samples/epoch=*.png"))) == len(list(folder.glob("checkpoints/epoch=*.ckpt"))) == 10

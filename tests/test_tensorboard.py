@@ -1,9 +1,11 @@
+import json
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, Run, configuration
+from conftest import TINY, Run, configuration, post, tensorboard
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -63,6 +65,7 @@ def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
     assert listed["optimizer.critic.lr"].number_value == 1e-4
     assert listed["data.digit"].string_value == "[3, 8]"
     assert listed["data.batch_size"].number_value == 4
+    assert set(listed) == hyperparameters(configuration()).keys() | {"optimizer.critic.lr"}
     assert content.session_start_info.group_name == "/".join(tmp_path.parts[-3:])
 
 
@@ -85,3 +88,25 @@ def test_hyperparameters_name_each_value_once() -> None:
         "trainer.limit_train_batches": 1.0,
     }
     assert hyperparameters(configuration("optimizer.generator.lr=1e-3"))["optimizer.generator.lr"] == 1e-3
+
+
+def test_hparams_tab_shows_the_final_figures(smoke_run: Run) -> None:
+    result = json.loads((smoke_run.folder / "result.json").read_text())
+    columns: list[dict[str, object]] = [{"hparam": "model.clip_value"}]
+    columns += [{"metric": {"tag": tag, "group": ""}} for tag in ("generator/loss", "critic/wasserstein")]
+    query = {
+        "colParams": [column | {"includeInResult": True} for column in columns],
+        "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
+        "aggregationType": "AGGREGATION_AVG",
+        "sliceSize": 10,
+    }
+    with tensorboard(smoke_run.folder.parent, smoke_run.folder.parent, {"run"}) as address:
+        for _ in range(60):  # TensorBoard reads on while it answers
+            (group,) = json.loads(post(f"{address}data/plugin/hparams/session_groups", query))["sessionGroups"]
+            figures = {value["name"]["tag"]: value["value"] for value in group["metricValues"]}
+            if figures.get("generator/loss") == result["g"]:
+                break
+            time.sleep(0.5)
+    assert group["hparams"] == {"model.clip_value": 0.01}
+    assert figures["generator/loss"] == result["g"]
+    assert figures["critic/wasserstein"] == result["wasserstein"]

@@ -1,22 +1,36 @@
 import csv
+import fcntl
+import gc
 import json
 import math
+import os
+import pty
 import re
+import struct
 import subprocess
+import sys
+import termios
+import warnings
+import weakref
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import PROJECT, TINY, Run, command, configuration
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
+from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from safetensors.torch import load_file
 from torch import Tensor
 
 from wgan.callbacks.history import plot_losses
+from wgan.checks import UserError
 from wgan.module import WGAN
 from wgan.networks import Generator
 from wgan.training import train
@@ -139,7 +153,7 @@ def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run
     assert lines[2].startswith("Trained 10 iterations in ")
     assert lines[3:] == [
         f"Run folder:  {smoke_run.folder}",
-        f"Curves:      tensorboard --logdir {smoke_run.folder}",
+        f"Curves:      tensorboard --logdir {smoke_run.folder.parent}",
         f"More images: python generate.py run={smoke_run.folder} n=100 out=samples.png",
     ]
     log = (smoke_run.folder / "train.log").read_text().splitlines()
@@ -164,3 +178,56 @@ def test_multirun(tmp_path: Path) -> None:
     assert [OmegaConf.load(path.parent / ".hydra" / "config.yaml").model.clip_value for path in results] == [0.01, 0.05]
     first, second = (json.loads(path.read_text())["wasserstein"] for path in results)
     assert first != second
+
+
+def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None:
+    terminal, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("4H", 30, 120, 0, 0))  # rows, columns
+    arguments = ("experiment=smoke", "trainer=cpu", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run")
+    process = subprocess.Popen([sys.executable, PROJECT / "train.py", *arguments], stdout=side, stderr=side)
+    os.close(side)
+    printed = b""
+    with suppress(OSError):  # the terminal's end, once the process has closed its side
+        while chunk := os.read(terminal, 4096):
+            printed += chunk
+    os.close(terminal)
+    assert process.wait() == 0
+    bar = r"Epoch (\d)/2: +\d+%\|[^|]*\| (\d)/5 \[[^\]]*it/s, c1=[-\d.]+, c2=[-\d.]+, g=[-\d.]+\]"
+    bars = re.findall(bar, printed.decode())
+    assert ("1", "5") in bars
+    assert ("2", "5") in bars
+    assert "Epoch 2/2: iteration 10, " in printed.decode()
+
+
+def test_a_used_folder_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    train(configuration(*TINY), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    message = re.escape(f"hydra.run.dir={tmp_path}: holds a run already; name another folder, or delete this one")
+    with pytest.raises(UserError, match=message):
+        train(configuration(*TINY, "seed=1"), tmp_path)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_no_warning_on_a_machine_with_a_gpu_or_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+    monkeypatch.setattr(SLURMEnvironment, "_validate_srun_used", staticmethod(_warn_of_srun))
+    train(configuration(*TINY), tmp_path)  # warnings are errors here
+
+
+def _warn_of_srun() -> None:
+    warnings.warn("The `srun` command is available on your system but is not used.", stacklevel=1)
+
+
+def test_a_finished_run_leaves_no_model_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules: list[weakref.ref[WGAN]] = []
+    original = WGAN.__init__
+
+    def remembered(self: WGAN, **given: Any) -> None:
+        modules.append(weakref.ref(self))
+        original(self, **given)
+
+    monkeypatch.setattr(WGAN, "__init__", remembered)
+    for job in ("first", "second"):
+        train(configuration(*TINY), tmp_path / job)
+    gc.collect()
+    assert [module() for module in modules] == [None, None]

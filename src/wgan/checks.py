@@ -24,9 +24,9 @@ def whole(least: int) -> Rule:
     return Rule(lambda value: type(value) is int and value >= least, f"a whole number, {least} or more")
 
 
-def one_of(*choices: Any) -> Rule:
+def one_of(*choices: str) -> Rule:
     """Equal to one of `choices`."""
-    return Rule(lambda value: type(value) is not bool and value in choices, "one of " + ", ".join(map(str, choices)))
+    return Rule(lambda value: value in choices, "one of " + ", ".join(choices))
 
 
 def _is_number(value: Any) -> bool:
@@ -63,13 +63,17 @@ RULES = {
         "an even number, 2 or more: a critic step takes half a batch",
     ),
     "trainer.accelerator": one_of("auto", "cpu", "gpu"),
-    "trainer.devices": one_of(1),
+    "trainer.devices": Rule(
+        lambda value: type(value) is int and value == 1, "1; CUDA_VISIBLE_DEVICES=2, say, chooses among several GPUs"
+    ),
     "trainer.precision": one_of("32-true", "bf16-mixed", "16-mixed"),
     "trainer.max_epochs": whole(1),
     "trainer.limit_train_batches": Rule(
         lambda value: whole(1).holds(value) or (type(value) is float and 0 < value <= 1),
         "a share in (0, 1], such as 1.0, or a whole number of iterations",
     ),
+    "trainer.log_every_n_steps": whole(1),
+    "callbacks.samples.seed": whole(0),
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
     "out": Rule(
@@ -84,18 +88,35 @@ REFUSED = {
 }
 
 
-def check(cfg: DictConfig) -> None:
-    """Raises UserError for the first key in `cfg` whose value cannot be."""
-    absent = object()
+GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
+
+# Keys that exist to hand a value on, each with the key that sets it.
+FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
+
+ABSENT = object()
+
+
+def check_training(cfg: DictConfig) -> None:
+    """Raises UserError for the first thing in a training configuration that cannot be."""
+    for group in GROUPS:
+        if not OmegaConf.is_dict(cfg.get(group)):
+            raise UserError(f"{group}={cfg.get(group)}: must be one of the group's choices, which --help lists")
     for key, reason in REFUSED.items():
-        if (value := OmegaConf.select(cfg, key, default=absent)) is not absent:
+        if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
+    check_values(cfg)
+    for key, source in FOLLOWS.items():
+        if (value := OmegaConf.select(cfg, key)) != OmegaConf.select(cfg, source):
+            raise UserError(f"{key}={value}: must be as {source}; set {source} alone")
+    _check_accelerator(cfg.trainer)
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Raises UserError for the first key of RULES that has a value in `cfg` which cannot be."""
     for key, rule in RULES.items():
-        value = OmegaConf.select(cfg, key, default=absent)
-        if value is not absent and not rule.holds(value):
+        value = OmegaConf.select(cfg, key, default=ABSENT)
+        if value is not ABSENT and not rule.holds(value):
             raise UserError(f"{key}={value}: must be {rule.words}")
-    if "trainer" in cfg:
-        _check_accelerator(cfg.trainer)
 
 
 def _check_accelerator(trainer: DictConfig) -> None:

@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+)
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from wgan.checks import REFUSED, UserError
@@ -49,12 +54,15 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
         if isinstance(cause, MissingConfigException) and cause.options:
             key = str(cause.missing_cfg_file).rpartition("/")[0]
             return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"
-        if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        if isinstance(error, OSError) and error.filename:
+            return f"{error.filename}: {error.strerror}; name a path that can be used"
+        if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
             return _unknown_key(cause, arguments)
-        if isinstance(cause, TypeError) and (found := UNEXPECTED.search(str(cause))):
+        if isinstance(error, InstantiationException) and (found := UNEXPECTED.search(str(cause))):
             typed = next((a for a in arguments if a.partition("=")[0].endswith(f".{found['key']}")), found["key"])
             return f"{typed.lstrip('+')}: no such key; {found['target']} does not take it"
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    of_hydra = isinstance(error, ValueError) and str(error).startswith("Config group override")  # model=3
+    if of_hydra or isinstance(error, HydraException | OmegaConfBaseException):
         return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return None
 
@@ -62,7 +70,7 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:

@@ -13,11 +13,10 @@ from torch.utils.data import DataLoader, Sampler
 from torchvision.datasets import MNIST
 from torchvision.datasets.utils import check_integrity
 
+from wgan import PROJECT
 from wgan.checks import UserError
 from wgan.images import from_bytes
 from wgan.randomness import Purpose, stream
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 # torchvision checks the MD5 sums of the packed files only, and only while it unpacks them.
 UNPACKED_MD5 = {
@@ -69,7 +68,7 @@ class MNISTDigits(LightningDataModule):
         draws = Draws(
             population=len(self.images),
             batches=len(self.images) // self.batch_size,
-            draws=self.n_critic * self.batch_size // 2,
+            size=self.n_critic * self.batch_size // 2,
             seed=self.seed,
         )
         # A tensor has a length and takes indices, which is all that a loader asks of a data set.
@@ -77,12 +76,12 @@ class MNISTDigits(LightningDataModule):
 
 
 class Draws(Sampler[Tensor]):
-    """Random indices with replacement, `draws` a batch, int64; a pure function of (seed, epoch, batch)."""
+    """Random indices with replacement, `size` a batch, int64; a pure function of (seed, epoch, batch)."""
 
-    def __init__(self, *, population: int, batches: int, draws: int, seed: int) -> None:
+    def __init__(self, *, population: int, batches: int, size: int, seed: int) -> None:
         self.population = population
         self.batches = batches
-        self.draws = draws
+        self.size = size
         self.seed = seed
         self.epoch = 0
 
@@ -95,8 +94,8 @@ class Draws(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         for batch in range(self.batches):
-            random = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
-            yield torch.from_numpy(random.integers(self.population, size=self.draws))
+            rng = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
+            yield torch.from_numpy(rng.integers(self.population, size=self.size))
 
 
 def load_mnist(root: Path) -> MNIST:
@@ -106,7 +105,10 @@ def load_mnist(root: Path) -> MNIST:
         UserError: if a file is damaged, or missing and not to be downloaded.
     """
     folder = root / "MNIST" / "raw"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"data.root={root}: {error.strerror}; name a folder that exists or can be made") from error
     with FileLock(folder / ".lock") if os.access(folder, os.W_OK) else nullcontext():
         for name, md5 in (*MNIST.resources, *UNPACKED_MD5.items()):
             path = folder / name

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from wgan import images, runs
-from wgan.checks import check
+from wgan.checks import check_values
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def generate(cfg: DictConfig) -> None:
     Raises:
         UserError: if the configuration is wrong or names no finished run.
     """
-    check(cfg)
+    check_values(cfg)
     out = Path(cfg.out)
     samples = runs.load_generator(Path(cfg.run)).sample(cfg.n, cfg.seed)
     if out.suffix == ".npz":

@@ -45,9 +45,10 @@ class WGAN(LightningModule):
         self.clipping = WeightClipping(clip_value, clip_scope)
         self.generator = Generator(latent_dim)
         self.critic = Critic()
-        random = randomness.initial_weights(seed)
-        self.generator.initialise(random)
-        self.critic.initialise(random)
+        torch_rng = randomness.initial_weights(seed)
+        self.generator.initialise(torch_rng)
+        self.critic.initialise(torch_rng)
+        # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
 
@@ -69,20 +70,17 @@ class WGAN(LightningModule):
             c1 and c2, means over the critic steps, and g: scalars.
         """
         critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
-        random = randomness.stream(self.seed, randomness.Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
         half_batches = real_images.chunk(self.n_critic)
         half_batch = len(half_batches[0])
-
-        def generated_images(n: int) -> Tensor:
-            # In training mode: of images made with moving averages the critic would learn to tell the mode.
-            latents = randomness.latent_points(random, n, self.generator.latent_dim)
-            images: Tensor = self.generator(latents.to(self.device))
-            return images
+        rng = randomness.stream(self.seed, randomness.Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
+        latents = randomness.latent_points(rng, (self.n_critic + 2) * half_batch, self.generator.latent_dim)
+        critic_latents, generator_latents = latents.to(self.device).split([len(real_images), 2 * half_batch])
 
         losses_real, losses_generated = [], []
-        for real in half_batches:
+        for real, latent in zip(half_batches, critic_latents.chunk(self.n_critic), strict=True):
             with torch.no_grad():
-                generated = generated_images(half_batch)
+                # In training mode: of images made with moving averages the critic would learn to tell the mode.
+                generated = self.generator(latent)
             c1 = wasserstein_loss(self.critic(real), REAL)
             if self.critic_update == "joint":
                 c2 = wasserstein_loss(self.critic(generated), GENERATED)
@@ -95,7 +93,7 @@ class WGAN(LightningModule):
             losses_generated.append(c2.detach())
 
         with self.toggled_optimizer(generator_optimizer):  # no gradients for the critic
-            g = wasserstein_loss(self.critic(generated_images(2 * half_batch)), REAL)
+            g = wasserstein_loss(self.critic(self.generator(generator_latents)), REAL)
             self.update(generator_optimizer, g)
 
         losses = {
@@ -118,4 +116,4 @@ class WGAN(LightningModule):
         optimizer.step()
 
     def on_train_epoch_end(self) -> None:
-        self.log("epoch", float(self.current_epoch + 1), logger=False)  # checkpoints are named by it, from 1
+        self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it

@@ -23,12 +23,12 @@ class Critic(nn.Sequential):
         )
         self.to(memory_format=torch.channels_last)  # the layout in which convolutions are faster
 
-    def initialise(self, random: torch.Generator) -> None:
-        """Draw the weights anew: kernels from N(0, 0.02), the linear layer Xavier uniform, biases 0."""
-        _draw_weights(self, random)
+    def initialise(self, torch_rng: torch.Generator) -> None:
+        """Draw the weights anew: kernels from N(0, 0.02), biases 0, and then the linear layer Xavier uniform."""
+        _draw_weights(self, torch_rng)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight, generator=random)
+                nn.init.xavier_uniform_(layer.weight, generator=torch_rng)
 
 
 class Generator(nn.Sequential):
@@ -51,9 +51,9 @@ class Generator(nn.Sequential):
         self.to(memory_format=torch.channels_last)
         self.latent_dim = latent_dim
 
-    def initialise(self, random: torch.Generator) -> None:
+    def initialise(self, torch_rng: torch.Generator) -> None:
         """Draw the weights anew: kernels and the linear layer from N(0, 0.02), biases 0."""
-        _draw_weights(self, random)
+        _draw_weights(self, torch_rng)
 
     @torch.no_grad()
     def sample(self, n: int, seed: int) -> Tensor:
@@ -68,18 +68,18 @@ class Generator(nn.Sequential):
         self.eval()
         batches = []
         for start in range(0, n, batch_size):
-            streams = (stream(seed, Purpose.SAMPLE_LATENTS, k) for k in range(start, start + batch_size))
-            latents = torch.cat([latent_points(random, 1, self.latent_dim) for random in streams])
+            rngs = (stream(seed, Purpose.SAMPLE_LATENTS, k) for k in range(start, start + batch_size))
+            latents = torch.cat([latent_points(rng, 1, self.latent_dim) for rng in rngs])
             batches.append(to_bytes(self(latents.to(device))).squeeze(1).cpu())
         self.train(training)
         return torch.cat(batches)[:n]
 
 
 @torch.no_grad()
-def _draw_weights(network: nn.Module, random: torch.Generator) -> None:
+def _draw_weights(network: nn.Module, torch_rng: torch.Generator) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             # Drawn apart from the weight, whose layout in memory would change the order of the numbers.
-            layer.weight.copy_(torch.normal(0.0, 0.02, layer.weight.shape, generator=random))
+            layer.weight.copy_(torch.normal(0.0, 0.02, layer.weight.shape, generator=torch_rng))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

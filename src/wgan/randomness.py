@@ -30,6 +30,6 @@ def initial_weights(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(stream(seed, Purpose.INITIAL_WEIGHTS).integers(2**63)))
 
 
-def latent_points(random: np.random.Generator, n: int, latent_dim: int) -> Tensor:
+def latent_points(rng: np.random.Generator, n: int, latent_dim: int) -> Tensor:
     """The next `n` points of N(0, 1)^latent_dim in the stream, (n, latent_dim), float32."""
-    return torch.from_numpy(random.standard_normal((n, latent_dim), dtype=np.float32))
+    return torch.from_numpy(rng.standard_normal((n, latent_dim), dtype=np.float32))

@@ -10,20 +10,26 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save
 
+from wgan import PROJECT
 from wgan.checks import UserError
-from wgan.data import PROJECT
 from wgan.networks import Generator
 
 GENERATOR = "generator.safetensors"
+METRICS = "metrics.csv"
 RESULT = "result.json"
 
 
+def check_unused(folder: Path) -> None:
+    """Raises UserError if a run was trained in the folder already."""
+    if (folder / METRICS).exists():
+        raise UserError(f"hydra.run.dir={folder}: holds a run already; name another folder, or delete this one")
+
+
 def write_result(folder: Path, generator: Generator, **figures: Any) -> None:
-    """The end of a run: its generator and, last, its figures with the versions that made them."""
+    """The end of a run: its generator and, last, its figures."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
     (folder / GENERATOR).write_bytes(save(weights))
-    result = figures | {"versions": versions(), "git_revision": git_revision()}
-    (folder / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+    (folder / RESULT).write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def load_generator(folder: Path) -> Generator:
@@ -39,14 +45,18 @@ def load_generator(folder: Path) -> Generator:
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     cfg = cast(DictConfig, OmegaConf.load(config))
     generator = Generator(cfg.model.latent_dim)
-    generator.load_state_dict(load_file(folder / GENERATOR))
+    try:
+        generator.load_state_dict(load_file(folder / GENERATOR))
+    except RuntimeError as error:
+        raise UserError(f"run={folder}: {GENERATOR} does not fit model.latent_dim={cfg.model.latent_dim}") from error
     return generator
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide what a run computes."""
+def provenance() -> dict[str, Any]:
+    """What decides, besides the configuration, what a run computes: versions, and the project's git revision."""
     packages = ("wgan", "torch", "pytorch-lightning", "hydra-core")
-    return {"python": platform.python_version()} | {package: version(package) for package in packages}
+    versions = {"python": platform.python_version()} | {package: version(package) for package in packages}
+    return {"versions": versions, "git_revision": git_revision()}
 
 
 def git_revision() -> str | None:

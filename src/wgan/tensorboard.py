@@ -10,8 +10,12 @@ from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
 
 NO_HYPERPARAMETERS = {
-    *("callbacks", "data.root", "trainer.accelerator", "trainer.devices"),
-    *("trainer.log_every_n_steps", "trainer.enable_model_summary"),
+    "callbacks",
+    "data.root",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.log_every_n_steps",
+    "trainer.enable_model_summary",
 }
 
 
@@ -21,10 +25,10 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name="", version="", default_hp_metric=False)
 
-    def log_config(self, cfg: DictConfig) -> None:
-        """The hyperparameters for the HParams tab, which itself sets each run's last scalars beside them."""
+    def log_hyperparameters(self, values: dict[str, bool | int | float | str]) -> None:
+        """For the HParams tab, which itself sets each run's last scalars beside them."""
         trial = "/".join(Path(self.log_dir).parts[-3:])  # legible, and another one for each run
-        self.experiment._get_file_writer().add_summary(hparams_pb(hyperparameters(cfg), trial))
+        self.experiment._get_file_writer().add_summary(hparams_pb(values, trial))
 
     def save(self) -> None:
         self.experiment.flush()
@@ -39,6 +43,7 @@ def events(trainer: Trainer) -> SummaryWriter:
 def hyperparameters(cfg: DictConfig) -> dict[str, bool | int | float | str]:
     """What decides the outcome of a run: dotted keys and plain values, without keys that repeat another's value.
 
+    To be called before anything is built of `cfg`: building resolves the interpolations by which repeats are known.
     The class of an optimizer stands under the optimizer's name: {"optimizer.critic": "torch.optim.RMSprop"}.
     """
     flat: dict[str, bool | int | float | str] = {}

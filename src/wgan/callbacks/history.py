@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wgan.losses import wasserstein_estimate
 from wgan.module import WGAN
+from wgan.runs import METRICS
 from wgan.tensorboard import events
 
 COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
@@ -23,7 +24,7 @@ class History(Callback):
     """Keeps the losses on the device and writes them at the end of each epoch, so that no iteration waits for them."""
 
     def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
-        self.file = Path(trainer.default_root_dir) / "metrics.csv"
+        self.file = Path(trainer.default_root_dir) / METRICS
         with self.file.open("w", newline="") as file:
             csv.writer(file).writerow(COLUMNS)
         self.losses: list[Tensor] = []

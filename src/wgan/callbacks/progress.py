@@ -27,10 +27,13 @@ class Progress(TQDMProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         super().on_train_epoch_end(trainer, module)
-        iterations = trainer.num_training_batches
+        rate = trainer.num_training_batches / (time.perf_counter() - self.start)
+        losses = (trainer.callback_metrics[name] for name in ("c1", "c2", "g"))
         log.info(
             "Epoch %d/%d: iteration %d, %.3g iterations/s, c1 %.4g, c2 %.4g, g %.4g",
-            *(trainer.current_epoch + 1, trainer.max_epochs, module.iteration),
-            iterations / (time.perf_counter() - self.start),
-            *(trainer.callback_metrics[name] for name in ("c1", "c2", "g")),
+            trainer.current_epoch + 1,
+            trainer.max_epochs,
+            module.iteration,
+            rate,
+            *losses,
         )
