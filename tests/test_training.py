@@ -6,10 +6,12 @@ import math
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 import warnings
 import weakref
 from contextlib import suppress
@@ -197,6 +199,24 @@ def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None
     assert ("1", "5") in bars
     assert ("2", "5") in bars
     assert "Epoch 2/2: iteration 10, " in printed.decode()
+
+
+def test_ctrl_c_ends_a_run_with_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    arguments = ("trainer=cpu", "data.batch_size=4", f"hydra.run.dir={folder}")
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (folder / "metrics.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.fullmatch(r"Interrupted in iteration \d+; the epochs before have their checkpoints\n", out)
+    assert err == ""
+    assert not (folder / "result.json").exists()
 
 
 def test_a_used_folder_is_refused_and_left_as_it_was(tmp_path: Path) -> None:

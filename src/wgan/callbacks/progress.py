@@ -37,3 +37,7 @@ class Progress(TQDMProgressBar):
             rate,
             *losses,
         )
+
+    def on_exception(self, trainer: Trainer, module: WGAN, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):
+            log.warning("Interrupted in iteration %d; the epochs before have their checkpoints", module.iteration)
