@@ -58,3 +58,12 @@ def test_unfinished_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., 
     shutil.copytree(smoke_run.folder / ".hydra", tmp_path / "run" / ".hydra")
     line = "run=run: this run has no generator.safetensors, for it has not finished; name a finished one"
     assert run_main("generate.py", "run=run") == f"error: {line}"
+
+
+@pytest.mark.parametrize("name", [".hydra/config.yaml", "generator.safetensors"])
+def test_damaged_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str], name: str) -> None:
+    shutil.copytree(smoke_run.folder / ".hydra", tmp_path / "run" / ".hydra")
+    shutil.copy(smoke_run.folder / "generator.safetensors", tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(b"{" + (smoke_run.folder / name).read_bytes())
+    line = "run=run: generator.safetensors or .hydra/config.yaml is damaged; name another run"
+    assert run_main("generate.py", "run=run") == f"error: {line}"

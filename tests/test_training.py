@@ -35,6 +35,7 @@ from wgan.callbacks.history import plot_losses
 from wgan.checks import UserError
 from wgan.module import WGAN
 from wgan.networks import Generator
+from wgan.runs import begin_metrics
 from wgan.training import train
 
 
@@ -214,7 +215,7 @@ def test_ctrl_c_ends_a_run_with_a_line(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert re.fullmatch(r"Interrupted in iteration \d+; the epochs before have their checkpoints\n", out)
+    assert re.fullmatch(r"Interrupted in iteration \d+: the run is incomplete\n", out)
     assert err == ""
     assert not (folder / "result.json").exists()
 
@@ -226,6 +227,19 @@ def test_a_used_folder_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         train(configuration(*TINY, "seed=1"), tmp_path)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_of_two_runs_that_start_at_once_in_one_folder_one_gets_it(tmp_path: Path) -> None:
+    begin_metrics(tmp_path, "iteration")
+    with pytest.raises(UserError, match="holds a run already"):
+        begin_metrics(tmp_path, "iteration")
+    assert (tmp_path / "metrics.csv").read_text() == "iteration\n"
+
+
+def test_losses_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"iteration \d: the losses are not finite; lower optimizer\.lr"):
+        train(configuration(*TINY, "optimizer.lr=1e30"), tmp_path)
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_no_warning_on_a_machine_with_a_gpu_or_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

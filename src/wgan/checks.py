@@ -87,7 +87,6 @@ REFUSED = {
     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch",
 }
 
-
 GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
 
 # Keys that exist to hand a value on, each with the key that sets it.
@@ -98,6 +97,9 @@ ABSENT = object()
 
 def check_training(cfg: DictConfig) -> None:
     """Raises UserError for the first thing in a training configuration that cannot be."""
+    for key in map(str, cfg):
+        if key not in ("seed", *GROUPS):
+            raise UserError(f"{key}={cfg[key]}: no such key; --help lists all")
     for group in GROUPS:
         if not OmegaConf.is_dict(cfg.get(group)):
             raise UserError(f"{group}={cfg.get(group)}: must be one of the group's choices, which --help lists")

@@ -14,6 +14,7 @@ from hydra.errors import (
     InstantiationException,
     MissingConfigException,
 )
+from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from wgan.checks import REFUSED, UserError
@@ -79,11 +80,13 @@ def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
     if key in REFUSED:
         return f"{typed}: {REFUSED[key]}"
     parent, _, name = key.rpartition(".")
-    known = [str(k) for k in error.parent_node or () if k != "hydra"]
-    close = difflib.get_close_matches(name, known, n=1)
+    node = error.parent_node
+    known = [str(k) for k in node or () if k != "hydra"]
+    deeper = [f"{k}.{name}" for k in known if OmegaConf.is_dict(node[k]) and name in node[k]]
     prefix = f"{parent}." if parent else ""
-    remedy = f"did you mean {prefix}{close[0]}?" if close else f"there are {', '.join(prefix + k for k in known)}"
-    return f"{typed}: no such key; {remedy}"
+    if close := deeper or [prefix + k for k in difflib.get_close_matches(name, known, n=1)]:
+        return f"{typed}: no such key; did you mean {close[0]}?"
+    return f"{typed}: no such key; " + (f"there are {', '.join(prefix + k for k in known)}" if known else "see --help")
 
 
 def _as_typed(key: str, arguments: list[str]) -> str:

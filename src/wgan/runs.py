@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from yaml import YAMLError
 
 from wgan import PROJECT
 from wgan.checks import UserError
@@ -20,9 +23,23 @@ RESULT = "result.json"
 
 
 def check_unused(folder: Path) -> None:
-    """Raises UserError if a run was trained in the folder already."""
+    """Raises UserError if a run was trained in the folder already, or is."""
     if (folder / METRICS).exists():
         raise UserError(f"hydra.run.dir={folder}: holds a run already; name another folder, or delete this one")
+
+
+def begin_metrics(folder: Path, header: str) -> Path:
+    """A new metrics.csv, by which a run claims its folder: of two that start at once, one gets it.
+
+    Raises:
+        UserError: if the other got it.
+    """
+    try:
+        with (folder / METRICS).open("x") as file:
+            file.write(header + "\n")
+    except FileExistsError:
+        check_unused(folder)
+    return folder / METRICS
 
 
 def write_result(folder: Path, generator: Generator, **figures: Any) -> None:
@@ -43,12 +60,12 @@ def load_generator(folder: Path) -> Generator:
         raise UserError(f"run={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
     if not (folder / GENERATOR).is_file():
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
-    cfg = cast(DictConfig, OmegaConf.load(config))
-    generator = Generator(cfg.model.latent_dim)
     try:
+        cfg = cast(DictConfig, OmegaConf.load(config))
+        generator = Generator(cfg.model.latent_dim)
         generator.load_state_dict(load_file(folder / GENERATOR))
-    except RuntimeError as error:
-        raise UserError(f"run={folder}: {GENERATOR} does not fit model.latent_dim={cfg.model.latent_dim}") from error
+    except (YAMLError, OmegaConfBaseException, SafetensorError, RuntimeError) as error:
+        raise UserError(f"run={folder}: {GENERATOR} or .hydra/config.yaml is damaged; name another run") from error
     return generator
 
 

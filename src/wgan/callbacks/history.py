@@ -1,6 +1,7 @@
 """The losses of every iteration: metrics.csv, TensorBoard's curves and losses.png."""
 
 import csv
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
+from wgan.checks import UserError
 from wgan.losses import wasserstein_estimate
 from wgan.module import WGAN
-from wgan.runs import METRICS
+from wgan.runs import begin_metrics
 from wgan.tensorboard import events
 
 COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
@@ -24,9 +26,7 @@ class History(Callback):
     """Keeps the losses on the device and writes them at the end of each epoch, so that no iteration waits for them."""
 
     def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
-        self.file = Path(trainer.default_root_dir) / METRICS
-        with self.file.open("w", newline="") as file:
-            csv.writer(file).writerow(COLUMNS)
+        self.file = begin_metrics(Path(trainer.default_root_dir), ",".join(COLUMNS))
         self.losses: list[Tensor] = []
         self.times: list[float] = []
 
@@ -44,6 +44,8 @@ class History(Callback):
                 rows.writerow((iteration, trainer.current_epoch + 1, *values))
                 for tag, value in zip(TAGS, values, strict=True):
                     events(trainer).add_scalar(tag, value, iteration, walltime=seconds)
+                if not all(math.isfinite(value) for value in values):
+                    raise UserError(f"iteration {iteration}: the losses are not finite; lower optimizer.lr")
         self.losses.clear()
         self.times.clear()
 

@@ -40,4 +40,4 @@ class Progress(TQDMProgressBar):
 
     def on_exception(self, trainer: Trainer, module: WGAN, exception: BaseException) -> None:
         if isinstance(exception, KeyboardInterrupt):
-            log.warning("Interrupted in iteration %d; the epochs before have their checkpoints", module.iteration)
+            log.warning("Interrupted in iteration %d: the run is incomplete", module.iteration)
