@@ -206,7 +206,11 @@ def test_ctrl_c_ends_a_run_with_a_line(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     arguments = ("trainer=cpu", "data.batch_size=4", f"hydra.run.dir={folder}")
     process = subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, PROJECT / "train.py", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background shells ignore it
     )
     while not (folder / "metrics.csv").exists():
         assert process.poll() is None

@@ -14,10 +14,10 @@ class Critic(nn.Sequential):
         super().__init__(
             nn.Conv2d(1, 64, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(64),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(negative_slope=0.2),
             nn.Conv2d(64, 64, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(64),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(negative_slope=0.2),
             nn.Flatten(),
             nn.Linear(64 * 7 * 7, 1),
         )
@@ -37,14 +37,14 @@ class Generator(nn.Sequential):
     def __init__(self, latent_dim: int) -> None:
         super().__init__(
             nn.Linear(latent_dim, 128 * 7 * 7),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(negative_slope=0.2),
             nn.Unflatten(1, (128, 7, 7)),
             nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(negative_slope=0.2),
             nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(negative_slope=0.2),
             nn.Conv2d(128, 1, kernel_size=7, padding=3),
             nn.Tanh(),
         )
