@@ -1,4 +1,4 @@
-"""Train a WGAN: python train.py [key=value ...]; -m sweeps, --help lists the keys."""
+"""Train a WGAN: python train.py [key=value ...]; -m sweeps, resume=FOLDER goes on, --help lists the keys."""
 
 from pathlib import Path
 
@@ -7,14 +7,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from wgan.command_line import errors_in_one_line
+from wgan.resuming import with_resume
+from wgan.training import train
 
 
 @errors_in_one_line
+@with_resume
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
-    from wgan.training import train  # PyTorch takes seconds to import: --help does without
-
-    return train(cfg, Path(HydraConfig.get().runtime.output_dir))
+    hydra_cfg = HydraConfig.get()
+    return train(cfg, Path(hydra_cfg.runtime.output_dir), resume=hydra_cfg.job.config_name == "resume")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import re
@@ -73,6 +74,18 @@ def post(url: str, request: object = None) -> bytes:
     with urllib.request.urlopen(typed, timeout=60) as response:
         answer: bytes = response.read()
     return answer
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """Of a run's metrics.csv."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but the lock, which names the process that came last."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 class Run(NamedTuple):

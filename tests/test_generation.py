@@ -1,3 +1,4 @@
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,5 +66,4 @@ def test_damaged_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str
     shutil.copytree(smoke_run.folder / ".hydra", tmp_path / "run" / ".hydra")
     shutil.copy(smoke_run.folder / "generator.safetensors", tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(b"{" + (smoke_run.folder / name).read_bytes())
-    line = "run=run: generator.safetensors or .hydra/config.yaml is damaged; name another run"
-    assert run_main("generate.py", "run=run") == f"error: {line}"
+    assert re.fullmatch(r"error: run=run: .*\S+ is damaged; name another run", run_main("generate.py", "run=run"))

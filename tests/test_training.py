@@ -1,4 +1,3 @@
-import csv
 import fcntl
 import gc
 import json
@@ -6,14 +5,13 @@ import math
 import os
 import pty
 import re
-import signal
 import struct
 import subprocess
 import sys
 import termios
-import time
 import warnings
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT, TINY, Run, command, configuration
+from conftest import PROJECT, TINY, Run, command, configuration, contents, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
@@ -32,23 +30,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wgan.callbacks.history import plot_losses
-from wgan.checks import UserError
 from wgan.module import WGAN
 from wgan.networks import Generator
-from wgan.runs import begin_metrics
 from wgan.training import train
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_what_a_run_leaves(smoke_run: Run) -> None:
     folder = smoke_run.folder
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert {name for name in files if not name.startswith("events.out.tfevents.")} == {
-        *(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides")),
+        *(".hydra/config.yaml", ".lock"),
         *(f"checkpoints/{name}.ckpt" for name in ("epoch=001", "epoch=002", "last")),
         *(f"samples/{name}.png" for name in ("epoch=001", "epoch=002")),
         *("train.log", "metrics.csv", "losses.png", "generator.safetensors", "result.json"),
@@ -92,7 +83,7 @@ def test_result(smoke_run: Run) -> None:
     assert {name: result[name] for name in ("c1", "c2", "g", "wasserstein")} == {
         name: float(last[name]) for name in ("c1", "c2", "g", "wasserstein")
     }
-    assert result["iterations"] == 10
+    assert (result["status"], result["iterations"], result["epochs"]) == ("finished", 10, 2)
     assert 0 < result["seconds"] < 300
     assert result["versions"]["torch"] == torch.__version__.partition("+")[0]
     for package in ("wgan", "pytorch-lightning", "hydra-core"):
@@ -202,48 +193,12 @@ def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None
     assert "Epoch 2/2: iteration 10, " in printed.decode()
 
 
-def test_ctrl_c_ends_a_run_with_a_line(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    arguments = ("trainer=cpu", "data.batch_size=4", f"hydra.run.dir={folder}")
-    process = subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background shells ignore it
-    )
-    while not (folder / "metrics.csv").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert re.fullmatch(r"Interrupted in iteration \d+: the run is incomplete\n", out)
-    assert err == ""
-    assert not (folder / "result.json").exists()
-
-
-def test_a_used_folder_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
-    train(configuration(*TINY), tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    message = re.escape(f"hydra.run.dir={tmp_path}: holds a run already; name another folder, or delete this one")
-    with pytest.raises(UserError, match=message):
-        train(configuration(*TINY, "seed=1"), tmp_path)
-    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-
-def test_of_two_runs_that_start_at_once_in_one_folder_one_gets_it(tmp_path: Path) -> None:
-    begin_metrics(tmp_path, "iteration")
-    with pytest.raises(UserError, match="holds a run already"):
-        begin_metrics(tmp_path, "iteration")
-    assert (tmp_path / "metrics.csv").read_text() == "iteration\n"
-
-
-def test_losses_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"iteration \d: the losses are not finite; lower optimizer\.lr"):
-        train(configuration(*TINY, "optimizer.lr=1e30"), tmp_path)
-    assert not (tmp_path / "result.json").exists()
+def test_a_used_folder_is_refused_and_left_as_it_was(smoke_run: Run, run_main: Callable[..., str]) -> None:
+    before = contents(smoke_run.folder)
+    remedy = f"continue it with resume={smoke_run.folder}, name another folder, or delete this one"
+    line = f"error: hydra.run.dir={smoke_run.folder}: holds a run already; {remedy}"
+    assert run_main("train.py", *TINY, "seed=1", f"hydra.run.dir={smoke_run.folder}") == line
+    assert contents(smoke_run.folder) == before
 
 
 def test_no_warning_on_a_machine_with_a_gpu_or_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """What must hold before work starts; each failure is one line with the key, the value and the remedy."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,18 @@ from omegaconf import DictConfig, OmegaConf
 
 class UserError(Exception):
     """Something that the user can mend; its message is one line: key, value and remedy, or file and remedy."""
+
+
+class DivergenceError(UserError):
+    """A loss or a weight that is no longer finite; after it nothing of a run is worth computing."""
+
+    def __init__(self, iteration: int, quantity: str, value: float) -> None:
+        super().__init__(
+            f"iteration {iteration}: {quantity} is {value}, the run has diverged; lower optimizer.lr or "
+            "model.clip_value, or set trainer.precision=32-true (the checkpoints of earlier epochs are kept)"
+        )
+        self.iteration = iteration
+        self.quantity = quantity
 
 
 class Rule(NamedTuple):
@@ -73,7 +85,9 @@ RULES = {
         "a share in (0, 1], such as 1.0, or a whole number of iterations",
     ),
     "trainer.log_every_n_steps": whole(1),
+    "trainer.deterministic": Rule(lambda value: isinstance(value, bool), "true or false"),
     "callbacks.samples.seed": whole(0),
+    "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
     "out": Rule(
@@ -82,7 +96,12 @@ RULES = {
     ),
 }
 
+OURS = "a run has its own; callbacks.NAME adds to them"
+
 REFUSED = {
+    "trainer.callbacks": OURS,
+    "trainer.logger": OURS,
+    "trainer.plugins": OURS,
     "trainer.max_steps": "Lightning counts every optimizer step, 11 an iteration by default; "
     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch",
 }
@@ -93,6 +112,15 @@ GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
 FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
 
 ABSENT = object()
+
+
+def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested dicts and lists."""
+    if isinstance(node, dict | list) and node:
+        for name, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from leaves(child, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, node
 
 
 def check_training(cfg: DictConfig) -> None:
@@ -110,7 +138,6 @@ def check_training(cfg: DictConfig) -> None:
     for key, source in FOLLOWS.items():
         if (value := OmegaConf.select(cfg, key)) != OmegaConf.select(cfg, source):
             raise UserError(f"{key}={value}: must be as {source}; set {source} alone")
-    _check_accelerator(cfg.trainer)
 
 
 def check_values(cfg: DictConfig) -> None:
@@ -121,7 +148,8 @@ def check_values(cfg: DictConfig) -> None:
             raise UserError(f"{key}={value}: must be {rule.words}")
 
 
-def _check_accelerator(trainer: DictConfig) -> None:
+def check_accelerator(trainer: DictConfig) -> None:
+    """Raises UserError if this machine lacks what the configuration of the trainer asks for."""
     import torch  # here, since the command line imports this file and must answer at once
 
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()

@@ -1,8 +1,10 @@
 """The command line's errors, in one line each."""
 
 import difflib
+import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -33,13 +35,18 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             return main()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing in its own way
+        logging.raiseExceptions = False  # nor does a log on a full disk print a traceback
+        at_sigterm = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
         try:
             return main()
+        except KeyboardInterrupt:
+            sys.exit(130)
         except Exception as error:
             if line := explanation(error, sys.argv[1:]):
                 sys.exit(f"error: {line}")
             raise
         finally:
+            signal.signal(signal.SIGTERM, at_sigterm)
             del os.environ["HYDRA_FULL_ERROR"]
 
     return wrapper
@@ -55,8 +62,8 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
         if isinstance(cause, MissingConfigException) and cause.options:
             key = str(cause.missing_cfg_file).rpartition("/")[0]
             return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"
-        if isinstance(error, OSError) and error.filename:
-            return f"{error.filename}: {error.strerror}; name a path that can be used"
+        if isinstance(cause, OSError) and cause.filename and (error is cause or _is_of_logging(error)):
+            return f"{cause.filename}: {cause.strerror}; name a path that can be used"
         if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
             return _unknown_key(cause, arguments)
         if isinstance(error, InstantiationException) and (found := UNEXPECTED.search(str(cause))):
@@ -72,6 +79,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _is_of_logging(error: BaseException) -> bool:
+    return isinstance(error, ValueError) and str(error).startswith("Unable to configure handler")
 
 
 def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:

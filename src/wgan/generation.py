@@ -1,14 +1,16 @@
 """Images from a finished run."""
 
 import logging
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
-from PIL import Image
 
-from wgan import images, runs
 from wgan.checks import check_values
+from wgan.files import write_whole
+from wgan.images import grid, png
+from wgan.weights import load_generator
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +23,11 @@ def generate(cfg: DictConfig) -> None:
     """
     check_values(cfg)
     out = Path(cfg.out)
-    samples = runs.load_generator(Path(cfg.run)).sample(cfg.n, cfg.seed)
+    samples = load_generator(Path(cfg.run)).sample(cfg.n, cfg.seed)
     if out.suffix == ".npz":
-        np.savez_compressed(out, images=samples.numpy())
+        array = BytesIO()
+        np.savez_compressed(array, images=samples.numpy())
+        write_whole(out, array.getvalue())
     else:
-        Image.fromarray(images.grid(samples).numpy()).save(out)
+        write_whole(out, png(grid(samples)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)

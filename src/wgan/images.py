@@ -1,8 +1,10 @@
 """Images: from the networks' [-1, 1] to bytes, and grids of them."""
 
 import math
+from io import BytesIO
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 
@@ -24,3 +26,10 @@ def grid(images: Tensor) -> Tensor:
     cells = images.new_zeros(rows * columns, height, width)
     cells[:n] = images
     return cells.view(rows, columns, height, width).transpose(1, 2).reshape(rows * height, columns * width)
+
+
+def png(image: Tensor) -> bytes:
+    """A grey image, uint8 (h, w), as a PNG file."""
+    data = BytesIO()
+    Image.fromarray(image.numpy()).save(data, format="png")
+    return data.getvalue()

@@ -1,6 +1,7 @@
 """The WGAN as a LightningModule: one training step is one iteration of the algorithm."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -51,6 +52,7 @@ class WGAN(LightningModule):
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
+        self.losses: dict[str, Tensor] = {}
 
     def configure_optimizers(self) -> tuple[Optimizer, Optimizer]:
         return self.critic_optimizer, self.generator_optimizer
@@ -96,13 +98,13 @@ class WGAN(LightningModule):
             g = wasserstein_loss(self.critic(self.generator(generator_latents)), REAL)
             self.update(generator_optimizer, g)
 
-        losses = {
+        self.losses = {
             "c1": torch.stack(losses_real).mean(),
             "c2": torch.stack(losses_generated).mean(),
             "g": g.detach(),
         }
-        self.log_dict(losses, prog_bar=True, logger=False)
-        return losses
+        self.log_dict(self.losses, prog_bar=True, logger=False)
+        return self.losses
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """One step down the gradient of `loss`, then the clip."""
@@ -114,6 +116,13 @@ class WGAN(LightningModule):
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["iteration"] = self.iteration
+        checkpoint["losses"] = self.losses
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.losses = checkpoint["losses"]
 
     def on_train_epoch_end(self) -> None:
         self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it

@@ -1,72 +1,111 @@
-"""The folder of a run: its configuration, its result and its generator, written and read again."""
+"""The folder of a run: who holds it, its configuration, its records and its result."""
 
 import json
+import os
 import platform
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from yaml import YAMLError
 
 from wgan import PROJECT
 from wgan.checks import UserError
-from wgan.networks import Generator
+from wgan.files import remove_unfinished, write_whole
 
-GENERATOR = "generator.safetensors"
+CONFIGURATION = ".hydra/config.yaml"
+CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 RESULT = "result.json"
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder for this process alone; the lock ends with the process, however that ends.
+
+    Raises:
+        UserError: if another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        holder = path.read_text() or "another process"
+        raise UserError(f"{folder}: {holder} trains in it; wait for its end, or name another folder") from error
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        remove_unfinished(folder)
+        yield
+    finally:
+        lock.release()
+
+
 def check_unused(folder: Path) -> None:
-    """Raises UserError if a run was trained in the folder already, or is."""
-    if (folder / METRICS).exists():
-        raise UserError(f"hydra.run.dir={folder}: holds a run already; name another folder, or delete this one")
+    """Raises UserError if a run was trained in the folder already."""
+    if any((folder / name).exists() for name in (METRICS, CHECKPOINTS, RESULT)):
+        raise UserError(
+            f"hydra.run.dir={folder}: holds a run already; continue it with resume={folder}, name another folder, "
+            "or delete this one"
+        )
 
 
-def begin_metrics(folder: Path, header: str) -> Path:
-    """A new metrics.csv, by which a run claims its folder: of two that start at once, one gets it.
-
-    Raises:
-        UserError: if the other got it.
-    """
-    try:
-        with (folder / METRICS).open("x") as file:
-            file.write(header + "\n")
-    except FileExistsError:
-        check_unused(folder)
-    return folder / METRICS
+def save_configuration(cfg: DictConfig, folder: Path) -> None:
+    """Interpolations stay as they are."""
+    write_whole(folder / CONFIGURATION, OmegaConf.to_yaml(cfg).encode())
 
 
-def write_result(folder: Path, generator: Generator, **figures: Any) -> None:
-    """The end of a run: its generator and, last, its figures."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
-    (folder / GENERATOR).write_bytes(save(weights))
-    (folder / RESULT).write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def load_generator(folder: Path) -> Generator:
-    """The generator of a finished run, rebuilt from its folder alone.
+def load_configuration(folder: Path, key: str) -> DictConfig:
+    """The configuration of a run; nothing of it is to be trusted.
 
     Raises:
-        UserError: if the folder is not that of a finished run.
+        UserError: naming `key`, by which the user gave the folder, if it is not that of a run.
     """
-    config = folder / ".hydra" / "config.yaml"
-    if not config.is_file():
-        raise UserError(f"run={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
-    if not (folder / GENERATOR).is_file():
-        raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
+    path = folder / CONFIGURATION
+    if not path.is_file():
+        raise UserError(f"{key}={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
     try:
-        cfg = cast(DictConfig, OmegaConf.load(config))
-        generator = Generator(cfg.model.latent_dim)
-        generator.load_state_dict(load_file(folder / GENERATOR))
-    except (YAMLError, OmegaConfBaseException, SafetensorError, RuntimeError) as error:
-        raise UserError(f"run={folder}: {GENERATOR} or .hydra/config.yaml is damaged; name another run") from error
-    return generator
+        cfg = OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{key}={folder}: {CONFIGURATION} is damaged; name another run") from error
+    if not isinstance(cfg, DictConfig):
+        raise UserError(f"{key}={folder}: {CONFIGURATION} is no configuration; name another run")
+    return cfg
+
+
+def begin_metrics(folder: Path, header: str, done: int) -> Path:
+    """The run's metrics.csv, with the rows of the first `done` iterations: what a killed process wrote later is cut."""
+    path = folder / METRICS
+    kept = path.read_text().splitlines()[1 : done + 1] if path.exists() else []
+    write_whole(path, "".join(f"{line}\n" for line in (header, *kept)).encode())
+    return path
+
+
+def write_result(folder: Path, **figures: Any) -> None:
+    """The end of a run, the last that is written of it."""
+    write_whole(folder / RESULT, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """What `write_result` wrote; empty before.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    path = folder / RESULT
+    try:
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
+    return found
 
 
 def provenance() -> dict[str, Any]:

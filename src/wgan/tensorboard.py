@@ -13,6 +13,7 @@ NO_HYPERPARAMETERS = {
     "callbacks",
     "data.root",
     "trainer.accelerator",
+    "trainer.deterministic",
     "trainer.devices",
     "trainer.log_every_n_steps",
     "trainer.enable_model_summary",
@@ -22,8 +23,9 @@ NO_HYPERPARAMETERS = {
 class TensorBoard(TensorBoardLogger):
     """Lightning's logger without sub-folders and without hparams.yaml, which .hydra/config.yaml makes needless."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, name="", version="", default_hp_metric=False)
+    def __init__(self, folder: Path, after: int) -> None:
+        """Events that a killed process wrote of iterations beyond `after` disappear from TensorBoard."""
+        super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=after + 1)
 
     def log_hyperparameters(self, values: dict[str, bool | int | float | str]) -> None:
         """For the HParams tab, which itself sets each run's last scalars beside them."""

@@ -1,8 +1,9 @@
 """The losses of every iteration: metrics.csv, TensorBoard's curves and losses.png."""
 
 import csv
-import math
+import os
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from matplotlib.figure import Figure
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from wgan.checks import UserError
+from wgan.checks import DivergenceError
+from wgan.files import write_whole
 from wgan.losses import wasserstein_estimate
 from wgan.module import WGAN
-from wgan.runs import begin_metrics
+from wgan.runs import METRICS, begin_metrics
 from wgan.tensorboard import events
 
 COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
@@ -26,7 +28,7 @@ class History(Callback):
     """Keeps the losses on the device and writes them at the end of each epoch, so that no iteration waits for them."""
 
     def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
-        self.file = begin_metrics(Path(trainer.default_root_dir), ",".join(COLUMNS))
+        self.file = begin_metrics(Path(trainer.default_root_dir), ",".join(COLUMNS), done=module.iteration)
         self.losses: list[Tensor] = []
         self.times: list[float] = []
 
@@ -36,21 +38,33 @@ class History(Callback):
         self.times.append(time.time())
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
+        self.write(trainer, module)
+
+    def on_exception(self, trainer: Trainer, module: WGAN, exception: BaseException) -> None:
+        if isinstance(exception, DivergenceError):
+            self.write(trainer, module)
+
+    def write(self, trainer: Trainer, module: WGAN) -> None:
+        """Move what is kept to the disk, where it must be before a checkpoint says that the epoch is done."""
         losses = torch.stack(self.losses).tolist()
         first = module.iteration - len(losses) + 1
         with self.file.open("a", newline="") as file:
-            rows = csv.writer(file)
+            rows = csv.writer(file, lineterminator="\n")
             for iteration, (values, seconds) in enumerate(zip(losses, self.times, strict=True), start=first):
                 rows.writerow((iteration, trainer.current_epoch + 1, *values))
                 for tag, value in zip(TAGS, values, strict=True):
                     events(trainer).add_scalar(tag, value, iteration, walltime=seconds)
-                if not all(math.isfinite(value) for value in values):
-                    raise UserError(f"iteration {iteration}: the losses are not finite; lower optimizer.lr")
+            file.flush()
+            os.fsync(file.fileno())
         self.losses.clear()
         self.times.clear()
 
-    def on_train_end(self, trainer: Trainer, module: WGAN) -> None:
-        plot_losses(self.file, self.file.with_name("losses.png"))
+    def on_save_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
+        events(trainer).flush()
+
+    def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
+        folder = Path(trainer.default_root_dir)
+        plot_losses(folder / METRICS, folder / "losses.png")
 
 
 def plot_losses(metrics: Path, out: Path) -> None:
@@ -63,4 +77,6 @@ def plot_losses(metrics: Path, out: Path) -> None:
     axes.set(xlabel="iteration", ylabel="loss", title="Losses of critic and generator")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(out)
+    picture = BytesIO()
+    figure.savefig(picture, format="png")
+    write_whole(out, picture.getvalue())

@@ -37,7 +37,3 @@ class Progress(TQDMProgressBar):
             rate,
             *losses,
         )
-
-    def on_exception(self, trainer: Trainer, module: WGAN, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt):
-            log.warning("Interrupted in iteration %d: the run is incomplete", module.iteration)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from PIL import Image
 from pytorch_lightning import Callback, Trainer
 
-from wgan.images import grid
+from wgan.files import write_whole
+from wgan.images import grid, png
 from wgan.module import WGAN
 from wgan.tensorboard import events
 
@@ -21,7 +21,6 @@ class Samples(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         picture = grid(module.generator.sample(100, self.seed))
-        folder = Path(trainer.default_root_dir) / "samples"
-        folder.mkdir(exist_ok=True)
-        Image.fromarray(picture.numpy()).save(folder / f"epoch={trainer.current_epoch + 1:03d}.png")
+        name = f"epoch={trainer.current_epoch + 1:03d}.png"
+        write_whole(Path(trainer.default_root_dir) / "samples" / name, png(picture))
         events(trainer).add_image("samples", picture, module.iteration, dataformats="HW")

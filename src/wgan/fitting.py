@@ -1,0 +1,86 @@
+"""From a configuration and a folder to a finished run: build what it names, train, write the result."""
+
+import logging
+import warnings
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Timer
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from wgan import runs, weights
+from wgan.checks import DivergenceError, UserError, check_accelerator
+from wgan.losses import wasserstein_estimate
+from wgan.targets import check_targets
+from wgan.tensorboard import TensorBoard, hyperparameters
+
+log = logging.getLogger(__name__)
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banners, no advertisements
+
+NO_NEWS = (
+    ".*does not have many workers",  # the images are a tensor in memory: a worker would only slow their indexing down
+    "GPU available but not used",  # trainer=cpu was asked for
+    "The `srun` command is available",  # a run is one process, on Slurm too
+    ".*treespec, LeafSpec",  # Lightning 2.6 calls a function of PyTorch 2.14 in its old way
+    "Checkpoint directory .* exists and is not empty",  # a run that goes on
+    "The dirpath has changed",  # the same, in a folder that was moved
+)
+
+
+def fit(cfg: DictConfig, folder: Path) -> float:
+    """Train in a folder that this process holds, from the run's last checkpoint where there is one.
+
+    Returns:
+        The Wasserstein estimate of the last iteration.
+
+    Raises:
+        UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
+    """
+    check_accelerator(cfg.trainer)
+    check_targets(cfg)
+    provenance = runs.provenance()
+    hparams = hyperparameters(cfg)
+    module = instantiate(cfg.model)
+    data = instantiate(cfg.data)
+    timer = Timer()
+    checkpoint = weights.newest_checkpoint(folder, module)
+    logger = TensorBoard(folder, after=checkpoint.iteration if checkpoint else 0)
+
+    with warnings.catch_warnings(), logging_redirect_tqdm():
+        for message in NO_NEWS:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            trainer: Trainer = instantiate(
+                cfg.trainer,
+                default_root_dir=folder,
+                logger=logger,
+                callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values()), timer],
+                plugins=[weights.PlainCheckpoints()],
+            )
+            logger.log_hyperparameters(hparams)
+            if checkpoint:
+                log.info("Continuing after iteration %d, from %s", checkpoint.iteration, checkpoint.path)
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint and checkpoint.path, weights_only=True)
+        except MisconfigurationException as error:
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        except DivergenceError as error:
+            where = {"iteration": error.iteration, "quantity": error.quantity}
+            runs.write_result(folder, status="diverged", **where, **provenance)
+            raise
+
+    losses = module.losses | {"wasserstein": wasserstein_estimate(module.losses["c1"], module.losses["c2"])}
+    figures: dict[str, float] = {name: loss.item() for name, loss in losses.items()}
+    seconds = timer.time_elapsed()
+    counts = {"iterations": module.iteration, "epochs": cfg.trainer.max_epochs, "seconds": round(seconds, 3)}
+    weights.write_generator(folder, module.generator)
+    runs.write_result(folder, status="finished", **figures, **counts, **provenance)
+
+    end = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
+    log.info("Run folder:  %s", folder)
+    log.info("Curves:      tensorboard --logdir %s", folder.parent)  # HParams knows no figures of a run on its own
+    log.info("More images: python generate.py run=%s n=100 out=samples.png", folder)
+    return figures["wasserstein"]

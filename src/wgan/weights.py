@@ -1,0 +1,110 @@
+"""Weights on disk: the checkpoints of a run and its exported generator. Reading them runs no code."""
+
+import logging
+import pickle
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from wgan.checks import UserError, check_values
+from wgan.files import write_whole
+from wgan.module import WGAN
+from wgan.networks import Generator
+from wgan.runs import CHECKPOINTS, CONFIGURATION, load_configuration
+
+GENERATOR = "generator.safetensors"
+
+log = logging.getLogger(__name__)
+
+
+class DamagedError(Exception):
+    """A checkpoint that is not what was written."""
+
+
+class PlainCheckpoints(TorchCheckpointIO):
+    """Lightning's checkpoints, written whole, and read as tensors and numbers only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        data = BytesIO()
+        torch.save(checkpoint, data)
+        write_whole(Path(path), data.getvalue())
+
+    def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: Any = True) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The contents of a checkpoint, tensors on the CPU.
+
+    Raises:
+        UserError: if it holds anything else but tensors and numbers, such as a program to run.
+        DamagedError: if it cannot be read.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return checkpoint
+    except Exception as error:
+        intact = zipfile.is_zipfile(path) or path.read_bytes()[:1] == pickle.PROTO
+        if intact and isinstance(error, pickle.UnpicklingError):
+            raise UserError(
+                f"{path}: holds pickled objects besides tensors and numbers, which could run any program, and is "
+                "therefore not opened; delete it to continue from an earlier checkpoint"
+            ) from error
+        raise DamagedError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+class Checkpoint(NamedTuple):
+    """Where a run can go on."""
+
+    path: Path
+    iteration: int
+
+
+def newest_checkpoint(folder: Path, module: WGAN) -> Checkpoint | None:
+    """A run's last.ckpt or, where that is damaged or missing, its newest checkpoint that can be read.
+
+    Raises:
+        UserError: if that one holds something else than a state of `module`, which has the state afterwards.
+    """
+    checkpoints = folder / CHECKPOINTS
+    epochs = sorted(checkpoints.glob("epoch=*.ckpt"), key=lambda path: (len(path.name), path.name), reverse=True)
+    for path in filter(Path.exists, (checkpoints / "last.ckpt", *epochs)):
+        try:
+            checkpoint = read_checkpoint(path)
+            module.load_state_dict(checkpoint["state_dict"])
+            return Checkpoint(path, checkpoint["iteration"])
+        except DamagedError as damage:
+            log.warning("%s is damaged and left out (%s)", path, damage)
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{path}: not a checkpoint of this run; delete it to continue from another") from error
+    return None
+
+
+def write_generator(folder: Path, generator: Generator) -> None:
+    """The generator of a finished run, for `load_generator`."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
+    write_whole(folder / GENERATOR, save(weights))
+
+
+def load_generator(folder: Path) -> Generator:
+    """The generator of a finished run, rebuilt from its folder alone.
+
+    Raises:
+        UserError: if the folder is not that of a finished run.
+    """
+    cfg = load_configuration(folder, "run")
+    check_values(cfg)
+    if not (folder / GENERATOR).is_file():
+        raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
+    try:
+        generator = Generator(cfg.model.latent_dim)
+        generator.load_state_dict(load_file(folder / GENERATOR))
+    except (AttributeError, TypeError, SafetensorError, RuntimeError) as error:
+        raise UserError(f"run={folder}: {GENERATOR} or {CONFIGURATION} is damaged; name another run") from error
+    return generator
