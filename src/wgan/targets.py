@@ -28,7 +28,8 @@ def check_targets(cfg: DictConfig) -> None:
 
     Only the classes of NAMESPACES can be named: the name of anything else, such as a function, is not even resolved.
     """
-    for key, value in leaves(OmegaConf.to_container(cfg, resolve=True)):
+    found = leaves(OmegaConf.to_container(cfg, resolve=True))
+    for key, value in sorted(found, key=lambda leaf: leaf[0].startswith("model.")):  # it repeats what optimizer says
         place, _, name = key.rpartition(".")
         if name == "_target_":
             _check_target(place, value)
@@ -48,9 +49,9 @@ def _check_target(place: str, target: Any) -> None:
     try:
         found = get_class(target)
     except Exception as error:
-        raise UserError(f"{named}: there is no such class; --cfg job shows the default") from error
+        raise UserError(f"{named}: there is no such class") from error
     if not issubclass(found, kind) or found.__module__.partition(".")[0] not in NAMESPACES:
-        raise UserError(f"{named}: must be a {kind.__name__}")
+        raise UserError(f"{named}: must be a kind of {kind.__name__}")
 
 
 def _is_path(name: str, value: Any) -> bool:

@@ -6,6 +6,8 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
 
@@ -21,11 +23,22 @@ NO_HYPERPARAMETERS = {
 
 
 class TensorBoard(TensorBoardLogger):
-    """Lightning's logger without sub-folders and without hparams.yaml, which .hydra/config.yaml makes needless."""
+    """Lightning's logger without sub-folders and without hparams.yaml, which .hydra/config.yaml makes needless.
+
+    It leaves one event file. That of a process that was killed is taken over up to the iteration `after`, so that no
+    reader finds a doubled curve; a TensorBoard that shows the run at that time starts its curves again (purge_step).
+    """
 
     def __init__(self, folder: Path, after: int) -> None:
-        """Events that a killed process wrote of iterations beyond `after` disappear from TensorBoard."""
-        super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=after + 1)
+        earlier = sorted(folder.glob("events.out.tfevents.*"))
+        records = dict.fromkeys(record for path in earlier for record in RawEventFileLoader(str(path)).Load())
+        super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=1 if earlier else None)
+        for event in map(Event.FromString, records):
+            if 1 <= event.step <= after and not event.HasField("session_log"):
+                self.experiment._get_file_writer().event_writer.add_event(event)
+        self.save()
+        for path in earlier:
+            path.unlink()
 
     def log_hyperparameters(self, values: dict[str, bool | int | float | str]) -> None:
         """For the HParams tab, which itself sets each run's last scalars beside them."""

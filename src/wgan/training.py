@@ -27,31 +27,31 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
     """
     check_training(cfg)
     how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
-    with runs.held(folder):
-        if resume:
-            check_unchanged(runs.load_configuration(folder, "resume"), cfg)
-            result = runs.read_result(folder)
-            if result.get("status") == "diverged":
-                raise UserError(
-                    f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
-                    "start another, with a lower optimizer.lr, say"
-                )
-            if result.get("epochs") == cfg.trainer.max_epochs:
-                log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
-                log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
-                return float(result["wasserstein"])
-        else:
-            runs.check_unused(folder)
-        try:
+    try:
+        with runs.held(folder):
+            if resume:
+                check_unchanged(runs.load_configuration(folder, "resume"), cfg)
+                result = runs.read_result(folder)
+                if result.get("status") == "diverged":
+                    raise UserError(
+                        f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
+                        "start another, with a lower optimizer.lr, say"
+                    )
+                if result.get("epochs") == cfg.trainer.max_epochs:
+                    log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
+                    log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
+                    return float(result["wasserstein"])
+            else:
+                runs.check_unused(folder)
             runs.save_configuration(cfg, folder)
             from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 
             return fit(cfg, folder)
-        except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
-            log.warning("Interrupted; continue with: %s", how_to_resume)
-            raise KeyboardInterrupt from None
-        except OSError as error:
-            raise UserError(
-                f"{error.filename or folder}: {error.strerror}; what the run has saved is intact: mend this, "
-                f"then continue with: {how_to_resume}"
-            ) from error
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
+        log.warning("Interrupted; continue with: %s", how_to_resume)
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror}; what the run has saved is intact: mend this, "
+            f"then continue with: {how_to_resume}"
+        ) from error

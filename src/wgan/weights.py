@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import warnings
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -47,15 +48,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         DamagedError: if it cannot be read.
     """
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not zipfile.is_zipfile(path) and path.read_bytes()[:1] == pickle.PROTO:
+            raise pickle.UnpicklingError("a bare pickle")
+        with zipfile.ZipFile(path) as archive:
+            if part := archive.testzip():
+                raise DamagedError(f"the checksum of {part} is wrong")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle protocol that is not PyTorch's own
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return checkpoint
+    except DamagedError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: holds pickled objects besides tensors and numbers, which could run any program, and is "
+            "therefore not opened; delete it to continue from an earlier checkpoint"
+        ) from error
     except Exception as error:
-        intact = zipfile.is_zipfile(path) or path.read_bytes()[:1] == pickle.PROTO
-        if intact and isinstance(error, pickle.UnpicklingError):
-            raise UserError(
-                f"{path}: holds pickled objects besides tensors and numbers, which could run any program, and is "
-                "therefore not opened; delete it to continue from an earlier checkpoint"
-            ) from error
         raise DamagedError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 

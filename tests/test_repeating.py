@@ -1,0 +1,97 @@
+"""The same configuration and seed give the same bits, whatever happens besides."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, command, configuration, rows
+
+from wgan.module import WGAN
+from wgan.training import train
+
+
+def bits(folder: Path) -> dict[str, str]:
+    """What a run computes, of all weights, images and losses."""
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    states = [state for optimizer in checkpoint["optimizer_states"] for state in optimizer["state"].values()]
+    numbers = b"".join(
+        tensor.numpy().tobytes() for named in (checkpoint["state_dict"], *states) for _, tensor in sorted(named.items())
+    )
+    return {
+        "weights": hashlib.sha256(numbers).hexdigest(),
+        "losses": "".join(",".join(row.values()) for row in rows(folder)),
+        "images": "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("samples/*"))),
+    }
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("usual")
+    train(configuration(*TINY, "trainer.max_epochs=2"), folder)
+    return bits(folder)
+
+
+def test_in_one_process_and_in_a_fresh_one(tmp_path: Path, usual: dict[str, str]) -> None:
+    train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path / "same")
+    assert bits(tmp_path / "same") == usual
+    process = command("train.py", *TINY, "trainer.max_epochs=2", "hydra.run.dir=fresh", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert bits(tmp_path / "fresh") == usual
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["~callbacks.samples", "~callbacks.critic_weights", "~callbacks.divergence", "~callbacks.progress"],
+        ["callbacks.samples.seed=5", "trainer.log_every_n_steps=2"],
+        ["callbacks.checkpoints.every_n_epochs=2"],
+        ["+callbacks.rate._target_=pytorch_lightning.callbacks.ModelSummary"],
+    ],
+    ids=str,
+)
+def test_whatever_is_logged_or_saved(tmp_path: Path, usual: dict[str, str], overrides: list[str]) -> None:
+    overrides = [f"+{each}" if "every_n_epochs" in each else each for each in overrides]
+    train(configuration(*TINY, "trainer.max_epochs=2", *overrides), tmp_path)
+    found = bits(tmp_path)
+    assert (found["weights"], found["losses"]) == (usual["weights"], usual["losses"])
+    if "callbacks.samples.seed=5" in overrides:
+        assert found["images"] != usual["images"]
+
+
+def test_whatever_others_do_with_the_global_random_state(
+    tmp_path: Path, usual: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = WGAN.training_step
+
+    def disturbed(self: WGAN, real_images: torch.Tensor, batch_idx: int) -> dict[str, torch.Tensor]:
+        torch.rand(3), np.random.rand(), random.random()
+        self.generator.sample(7, seed=99)
+        return step(self, real_images, batch_idx)
+
+    monkeypatch.setattr(WGAN, "training_step", disturbed)
+    torch.manual_seed(12)
+    np.random.seed(12)
+    random.seed(12)
+    train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path)
+    assert bits(tmp_path) == usual
+
+
+def test_another_seed_gives_something_else(tmp_path: Path, usual: dict[str, str]) -> None:
+    train(configuration(*TINY, "trainer.max_epochs=2", "seed=1"), tmp_path)
+    found = bits(tmp_path)
+    assert all(found[name] != usual[name] for name in usual)
+
+
+def test_operations_are_deterministic_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+
+    def note(module: WGAN) -> None:
+        modes.append(torch.are_deterministic_algorithms_enabled())
+
+    monkeypatch.setattr(WGAN, "on_train_start", note)
+    train(configuration(*TINY), tmp_path / "default")
+    train(configuration(*TINY, "trainer.deterministic=false"), tmp_path / "other")
+    assert modes == [True, False]

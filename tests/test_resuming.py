@@ -1,0 +1,330 @@
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import PROJECT, command, configuration, contents, rows
+from test_tensorboard import events_of
+
+from wgan.checks import UserError
+from wgan.training import train
+
+EPOCHS = 3
+ITERATIONS = 3  # of an epoch
+RUN = (
+    "trainer=cpu",
+    f"trainer.max_epochs={EPOCHS}",
+    f"trainer.limit_train_batches={ITERATIONS}",
+    "data.batch_size=4",
+    "model.n_critic=2",
+)
+
+# A process of its own without PyTorch's seconds of import: forked from one that has imported it.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["wgan.fitting", "wgan.callbacks.history", "wgan.callbacks.samples", "wgan.data"])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(configuration(*RUN), folder)
+    return folder
+
+
+@pytest.fixture
+def finished(tmp_path: Path, uninterrupted: Path) -> Path:
+    """A copy of a finished run, in the folder "run" of the current one."""
+    (uninterrupted / "train.log").touch()
+    return shutil.copytree(uninterrupted, tmp_path / "run")
+
+
+def assert_same_run(folder: Path, uninterrupted: Path) -> None:
+    """The same files, equal to the bit but for what names the folder or tells the time."""
+    found, wanted = contents(folder), contents(uninterrupted)
+    names = {name for name in wanted if "tfevents" not in name and name != "train.log"}
+    assert {name for name in found if "tfevents" not in name and name != "train.log"} == names
+    assert "checkpoints/epoch=003.ckpt" in names
+    for name in names - {"result.json"}:
+        if name.endswith(".ckpt"):
+            assert_equal(state(folder / name), state(uninterrupted / name))
+        else:
+            assert found[name] == wanted[name], name
+    result, expected = (load(path / "result.json") for path in (folder, uninterrupted))
+    assert result.pop("seconds") > 0
+    assert {name: value for name, value in expected.items() if name != "seconds"} == result
+    assert [int(row["iteration"]) for row in rows(folder)] == list(range(1, EPOCHS * ITERATIONS + 1))
+    events = events_of(folder)
+    for tag, column in (("critic/loss_real", "c1"), ("generator/loss", "g")):
+        assert [point.step for point in events.Scalars(tag)] == list(range(1, EPOCHS * ITERATIONS + 1))
+        assert [point.value for point in events.Scalars(tag)] == [float(row[column]) for row in rows(folder)]
+    for points in (events.Images("samples"), events.Scalars("critic/clip_saturation")):
+        assert [point.step for point in points] == [3, 6, 9]
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded
+
+
+def state(path: Path) -> dict[str, Any]:
+    checkpoint = torch.load(path, weights_only=True)
+    return {name: checkpoint[name] for name in ("state_dict", "optimizer_states", "iteration", "losses", "loops")}
+
+
+def assert_equal(found: Any, wanted: Any) -> None:
+    if isinstance(wanted, torch.Tensor):
+        assert torch.equal(found, wanted)
+    elif isinstance(wanted, dict):
+        assert found.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert_equal(found[name], value)
+    elif isinstance(wanted, list | tuple):
+        for one, other in zip(found, wanted, strict=True):
+            assert_equal(one, other)
+    else:
+        assert found == wanted
+
+
+def train_until_killed(folder: Path, name: str, times: int) -> None:
+    """Ends in a SIGKILL when a file whose name holds `name` has been written, but for its last bytes, `times` times."""
+    fsync = os.fsync
+    count = 0
+
+    def kill_or_sync(descriptor: int) -> None:
+        nonlocal count
+        count += name in Path(f"/proc/self/fd/{descriptor}").readlink().name
+        if count == times:
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - 10)
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(descriptor)
+
+    os.fsync = kill_or_sync  # type: ignore[assignment]
+    train(configuration(*RUN), folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "done"),
+    [
+        ("config.yaml", 1, None),
+        ("metrics.csv", 1, 0),
+        ("epoch=001.png", 1, 0),
+        ("epoch=001.ckpt", 1, 0),
+        ("metrics.csv", 3, 3),
+        ("epoch=002.ckpt", 1, 3),
+        ("last.ckpt", 2, 3),
+        ("last.ckpt", 3, 6),
+        ("generator.safetensors", 1, 9),
+        ("result.json", 1, 9),
+    ],
+)
+def test_killed_while_it_writes(
+    tmp_path: Path,
+    uninterrupted: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    times: int,
+    done: int | None,
+) -> None:
+    caplog.set_level("INFO", "wgan")
+    process = PROCESSES.Process(target=train_until_killed, args=(tmp_path, name, times))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not (tmp_path / "result.json").exists()
+    if done is None:
+        with pytest.raises(UserError, match="not a run's folder"):
+            train(configuration(*RUN), tmp_path, resume=True)
+        train(configuration(*RUN), tmp_path)
+    else:
+        train(configuration(*RUN), tmp_path, resume=True)
+        said = [record.getMessage() for record in caplog.records if "Continuing" in record.getMessage()]
+        assert [line.startswith(f"Continuing after iteration {done}, ") for line in said] == [True] * (done > 0)
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    """The real command, in a process that heeds Ctrl-C; in the background shells ignore it."""
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", *RUN, "data.batch_size=32", f"hydra.run.dir={folder}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not (folder / ".hydra" / "config.yaml").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_command(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A run by the real command, and its seconds from the moment when it has its folder."""
+    folder = tmp_path_factory.mktemp("command") / "run"
+    process = start(folder)
+    begin = time.monotonic()
+    process.communicate()
+    return folder, time.monotonic() - begin
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_killed_at_a_random_moment(tmp_path: Path, uninterrupted_command: tuple[Path, float], part: int) -> None:
+    wanted, seconds = uninterrupted_command
+    moment = (part + random.random()) / 3 * seconds  # one in each third
+    process = start(tmp_path / "run")
+    time.sleep(moment)
+    process.kill()
+    process.communicate()
+    resumed = command("train.py", "resume=run", cwd=tmp_path)
+    assert resumed.returncode == 0, (moment, resumed.stderr)
+    assert resumed.stderr == ""
+    assert_same_run(tmp_path / "run", wanted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_with_a_line_that_says_how_to_resume(
+    tmp_path: Path, uninterrupted_command: tuple[Path, float], number: signal.Signals
+) -> None:
+    folder = tmp_path / "run"
+    process = start(folder)
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == ""
+    assert out.splitlines()[-1] == f"Interrupted; continue with: python train.py resume={folder}"
+    assert not list(folder.rglob("*.unfinished"))
+    if number == signal.SIGTERM:
+        assert command("train.py", out.split()[-1], cwd=tmp_path).returncode == 0
+        assert_same_run(folder, uninterrupted_command[0])
+
+
+def test_interrupted_before_it_trains(tmp_path: Path) -> None:
+    process = start(tmp_path / "run")  # PyTorch is still being imported
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert out == f"Interrupted; continue with: python train.py resume={tmp_path / 'run'}\n"
+
+
+def test_a_run_can_be_lengthened(tmp_path: Path, uninterrupted: Path, run_main: Callable[..., str]) -> None:
+    train(configuration(*RUN, "trainer.max_epochs=1"), tmp_path / "run")
+    assert run_main("train.py", "resume=run", f"trainer.max_epochs={EPOCHS}") == ""
+    assert_same_run(tmp_path / "run", uninterrupted)
+
+
+def test_a_finished_run_says_so_and_stays_as_it_is(
+    finished: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(finished)
+    assert run_main("train.py", "resume=run") == ""
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        f"Finished already, after 9 iterations: {finished}",
+        f"To lengthen it: python train.py resume={finished} trainer.max_epochs=6",
+    ]
+    after = contents(finished)
+    assert after.pop("train.log").decode().count("\n") == 2
+    assert after == {name: data for name, data in before.items() if name != "train.log"}
+
+
+def test_a_finished_run_answers_without_pytorch(finished: Path) -> None:
+    code = "import sys, runpy; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
+    program = f"import sys; sys.argv[:] = [{str(PROJECT / 'train.py')!r}, 'resume=run']; {code}"
+    process = subprocess.run([sys.executable, "-c", program], cwd=finished.parent, capture_output=True, text=True)
+    assert process.stdout.startswith("Finished already"), process.stderr
+
+
+def test_train_returns_the_same_when_there_is_nothing_to_do(finished: Path) -> None:
+    estimate = train(configuration(*RUN), finished, resume=True)
+    assert estimate == load(finished / "result.json")["wasserstein"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["optimizer.lr=0.001"], "optimizer.lr=0.001 (the run has 5e-05)"),
+        (["model.n_critic=3", "seed=1"], "model.n_critic=3 (the run has 2), seed=1 (the run has 0)"),
+        (["trainer.max_epochs=2"], "trainer.max_epochs=2 (the run has 3)"),
+        (["data.digit=[3,8]"], "data.digit.0=3 (the run has None), data.digit.1=8"),
+        (["~callbacks.samples"], "callbacks.samples._target_=None (the run has wgan.callbacks.samples.Samples)"),
+        (["+trainer.benchmark=true"], "trainer.benchmark=True (the run has None)"),
+    ],
+    ids=str,
+)
+def test_any_other_change_is_refused_with_both_values(
+    finished: Path, run_main: Callable[..., str], arguments: list[str], line: str
+) -> None:
+    before = contents(finished)
+    message = run_main("train.py", "resume=run", *arguments)
+    assert message.startswith(f"error: {line}")
+    assert message.endswith(": resume= can raise trainer.max_epochs, nothing else; for other values start another run")
+    assert contents(finished) == before
+
+
+def test_a_value_that_the_run_has_is_no_change(finished: Path, run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", "resume=run", "optimizer.lr=5e-5", "model.n_critic=2") == ""
+
+
+def test_cfg_job_shows_the_configuration_of_the_run(
+    finished: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("train.py", "resume=run", "--cfg", "job") == ""
+    assert capsys.readouterr().out.strip() == (finished / ".hydra" / "config.yaml").read_text().strip()
+
+
+def test_a_damaged_last_checkpoint_costs_an_epoch_at_most(
+    tmp_path: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "run, moved = elsewhere's"
+    shutil.copytree(uninterrupted, folder)
+    (folder / "result.json").unlink()
+    os.truncate(folder / "checkpoints" / "last.ckpt", 1000)
+    os.truncate(folder / "checkpoints" / "epoch=003.ckpt", 0)
+    assert command("train.py", f"resume={folder}", cwd=tmp_path).returncode == 0
+    log = (folder / "train.log").read_text()
+    for name in ("last.ckpt", "epoch=003.ckpt"):
+        assert f"{name} is damaged and left out" in log
+    assert f"Continuing after iteration 6, from {folder}/checkpoints/epoch=002.ckpt" in log
+    assert_same_run(folder, uninterrupted)
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
+    process = start(tmp_path / "run")
+    for arguments in (["resume=run"], ["hydra.run.dir=run"]):
+        second = command("train.py", *arguments, cwd=tmp_path)
+        assert second.returncode == 1
+        holder = f"process {process.pid} on {os.uname().nodename} trains in it"
+        line = f"error: {tmp_path / 'run'}: {holder}; wait for its end, or name another folder"
+        assert second.stderr.splitlines()[-1] == line
+    process.kill()
+    process.communicate()
+    assert command("train.py", "resume=run", cwd=tmp_path).returncode == 0  # the lock went with the process
+
+
+def test_without_history_and_samples_a_run_resumes_too(tmp_path: Path) -> None:
+    few = ("~callbacks.history", "~callbacks.samples", "~callbacks.critic_weights")
+    estimates = [
+        train(configuration(*RUN, *few), tmp_path / "whole"),
+        train(configuration(*RUN, *few, "trainer.max_epochs=1"), tmp_path / "run"),
+        train(configuration(*RUN, *few), tmp_path / "run", resume=True),
+    ]
+    assert estimates[0] == estimates[2] != estimates[1]
+
+
+def test_grids_are_those_of_a_shorter_run(tmp_path: Path, uninterrupted: Path) -> None:
+    train(configuration(*RUN, "trainer.max_epochs=1"), tmp_path)
+    name = "samples/epoch=001.png"
+    assert (tmp_path / name).read_bytes() == (uninterrupted / name).read_bytes()
+    assert rows(tmp_path) == rows(uninterrupted)[:ITERATIONS]

@@ -1,0 +1,117 @@
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import PROJECT, configuration
+from hydra.utils import instantiate
+
+from wgan.checks import UserError
+from wgan.module import WGAN
+from wgan.weights import Checkpoint, DamagedError, PlainCheckpoints, newest_checkpoint, read_checkpoint
+
+
+class Payload:
+    """Unpickled in the usual way, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def module() -> WGAN:
+    module: WGAN = instantiate(configuration().model)
+    return module
+
+
+def write(path: Path, module: WGAN, iteration: int) -> None:
+    state = {"state_dict": module.state_dict(), "iteration": iteration}
+    PlainCheckpoints().save_checkpoint(state, path)
+
+
+def test_no_checkpoint(tmp_path: Path, module: WGAN) -> None:
+    assert newest_checkpoint(tmp_path, module) is None
+
+
+def test_last_is_the_one_to_go_on_from(tmp_path: Path, module: WGAN) -> None:
+    for name, iteration in (("epoch=001", 5), ("epoch=002", 10), ("last", 10)):
+        write(tmp_path / "checkpoints" / f"{name}.ckpt", module, iteration)
+    wanted = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    torch.nn.init.zeros_(module.critic[0].weight)  # type: ignore[arg-type]
+    assert newest_checkpoint(tmp_path, module) == Checkpoint(tmp_path / "checkpoints" / "last.ckpt", 10)
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in module.state_dict().items())
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def emptied(data: bytes) -> bytes:
+    return b""
+
+
+def zeroed(data: bytes) -> bytes:
+    return bytes(len(data))
+
+
+def flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, emptied, zeroed, flipped])
+def test_a_damaged_one_is_reported_and_an_earlier_one_taken(
+    tmp_path: Path, module: WGAN, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "checkpoints"
+    for epoch in (9, 10, 999, 1000):
+        write(folder / f"epoch={epoch:03d}.ckpt", module, epoch)
+    last = folder / "last.ckpt"
+    last.write_bytes(damage((folder / "epoch=1000.ckpt").read_bytes()))
+    with pytest.raises(DamagedError):
+        read_checkpoint(last)
+    assert newest_checkpoint(tmp_path, module) == Checkpoint(folder / "epoch=1000.ckpt", 1000)
+    assert [record.getMessage().startswith(f"{last} is damaged and left out (") for record in caplog.records] == [True]
+    (folder / "epoch=1000.ckpt").unlink()
+    assert newest_checkpoint(tmp_path, module) == Checkpoint(folder / "epoch=999.ckpt", 999)
+
+
+@pytest.mark.parametrize("how", ["torch", "zip of a newer pickle", "bare pickle"])
+def test_a_payload_is_refused_and_does_not_run(tmp_path: Path, module: WGAN, how: str) -> None:
+    folder, made = tmp_path / "checkpoints", tmp_path / "made"
+    write(folder / "epoch=001.ckpt", module, 5)
+    contents = {"state_dict": module.state_dict(), "iteration": 10, "more": Payload(made)}
+    path = folder / "last.ckpt"
+    if how == "bare pickle":
+        path.write_bytes(pickle.dumps(contents))
+    else:
+        torch.save(contents, path, pickle_protocol=2 if how == "torch" else 4)
+    with pytest.raises(UserError, match=r"last\.ckpt: holds pickled objects besides tensors and numbers"):
+        newest_checkpoint(tmp_path, module)
+    assert not made.exists()
+    if how == "bare pickle":  # and it is a real one
+        pickle.loads(path.read_bytes())
+    else:
+        torch.load(path, weights_only=False)
+    assert made.is_dir()
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, module: WGAN) -> None:
+    write(tmp_path / "checkpoints" / "last.ckpt", instantiate(configuration("model.latent_dim=3").model), 5)
+    with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
+        newest_checkpoint(tmp_path, module)
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "checkpoints" / "last.ckpt")
+    with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
+        newest_checkpoint(tmp_path, module)
+
+
+def test_nothing_else_in_the_project_unpickles() -> None:
+    sources = "".join(path.read_text() for path in (PROJECT / "src").rglob("*.py"))
+    assert re.findall(r"torch\.load\(.*", sources) == ['torch.load(path, map_location="cpu", weights_only=True)']
+    assert not re.findall(r"pickle\.loads?\(|Unpickler\(|allow_pickle|load_from_checkpoint|marshal|shelve", sources)
