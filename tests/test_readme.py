@@ -43,6 +43,11 @@ def test_every_command_works(checkout: Path) -> None:
             assert shell(f"{line}; command -v python", checkout).strip() == f"{sys.prefix}/bin/python"
         elif line == "python train.py --help":
             assert "optimizer: adam, rmsprop" in shell(line, checkout)
+        elif "resume=" in line:
+            run = min(checkout.glob("outputs/*/*/result.json")).parent
+            longer = line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))).replace("=20", "=2")
+            told = "Trained 2 iterations" if "max_epochs" in line else "Finished already"
+            assert told in shell(longer, checkout)
         elif line.startswith("python train.py "):
             jobs = 8 if " -m " in line else 1
             assert shell(f"{line} {SHORT}", checkout).count("Trained 1 iterations") == jobs

@@ -31,9 +31,10 @@ class Rule(NamedTuple):
     words: str
 
 
-def whole(least: int) -> Rule:
-    """An int, and no bool, of at least `least`."""
-    return Rule(lambda value: type(value) is int and value >= least, f"a whole number, {least} or more")
+def whole(least: int, most: float = math.inf) -> Rule:
+    """An int, and no bool, in [least, most]."""
+    words = f"a whole number, {least} or more" if most == math.inf else f"a whole number from {least} to {most}"
+    return Rule(lambda value: type(value) is int and least <= value <= most, words)
 
 
 def one_of(*choices: str) -> Rule:
@@ -55,17 +56,23 @@ def _are_betas(value: Any) -> bool:
 
 
 POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0, such as 5e-5")
+SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
+OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
 
 RULES = {
     "seed": whole(0),
-    "model.latent_dim": whole(1),
-    "model.n_critic": whole(1),
+    "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
+    "model.n_critic": whole(1, 10_000),
     "model.critic_update": one_of("alternating", "joint"),
     "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
     "model.clip_scope": one_of("kernels", "all"),
     "optimizer.lr": POSITIVE,
+    "optimizer.critic": OPTIMIZER,
+    "optimizer.generator": OPTIMIZER,
     "optimizer.critic.lr": POSITIVE,
     "optimizer.generator.lr": POSITIVE,
+    "optimizer.critic._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
+    "optimizer.generator._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
     "optimizer.alpha": Rule(lambda value: _is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
     "optimizer.betas": Rule(_are_betas, "two numbers in [0, 1), such as [0.0,0.9]"),
     "data.root": Rule(lambda value: isinstance(value, str), "a folder, such as data"),
@@ -85,9 +92,12 @@ RULES = {
         "a share in (0, 1], such as 1.0, or a whole number of iterations",
     ),
     "trainer.log_every_n_steps": whole(1),
-    "trainer.deterministic": Rule(lambda value: isinstance(value, bool), "true or false"),
+    "trainer.deterministic": SWITCH,
+    "trainer.enable_model_summary": SWITCH,
     "callbacks.samples.seed": whole(0),
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
+    "callbacks.checkpoints.filename": Rule(lambda value: isinstance(value, str) and "{epoch" in value, "{epoch:03d}"),
+    "callbacks.checkpoints.save_last": SWITCH,
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
     "out": Rule(
@@ -102,11 +112,19 @@ REFUSED = {
     "trainer.callbacks": OURS,
     "trainer.logger": OURS,
     "trainer.plugins": OURS,
+    "trainer.strategy": "a run is one process on one device; sweeps run in parallel",
+    "trainer.num_nodes": "a run is one process on one device; sweeps run in parallel",
+    "trainer.fast_dev_run": "set experiment=smoke",
+    "trainer.overfit_batches": "set trainer.limit_train_batches",
+    "trainer.max_time": "a run has trainer.max_epochs epochs; interrupt it, and resume=FOLDER goes on",
     "trainer.max_steps": "Lightning counts every optimizer step, 11 an iteration by default; "
     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch",
 }
 
 GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
+
+# Keys that the configuration of every run has: without them the libraries would take values of their own.
+NEEDED = ("seed", "model.latent_dim", "model.n_critic", "optimizer.critic", "optimizer.generator", "trainer.max_epochs")
 
 # Keys that exist to hand a value on, each with the key that sets it.
 FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
@@ -131,6 +149,12 @@ def check_training(cfg: DictConfig) -> None:
     for group in GROUPS:
         if not OmegaConf.is_dict(cfg.get(group)):
             raise UserError(f"{group}={cfg.get(group)}: must be one of the group's choices, which --help lists")
+    for key in NEEDED:
+        if OmegaConf.select(cfg, key, default=ABSENT) is ABSENT:
+            raise UserError(f"{key}: must be given, as {key}=...")
+    for name, callback in cfg.callbacks.items():
+        if not OmegaConf.is_dict(callback):
+            raise UserError(f"callbacks.{name}={callback}: must be a callback's settings; ~callbacks.{name} removes it")
     for key, reason in REFUSED.items():
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")

@@ -15,13 +15,15 @@ from hydra.errors import (
     HydraException,
     InstantiationException,
     MissingConfigException,
+    OverrideParseException,
 )
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from wgan.checks import REFUSED, UserError
+from wgan.checks import GROUPS, REFUSED, UserError
 
 UNEXPECTED = re.compile(r"(?P<target>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
+OUT_OF_MEMORY = ("can't allocate memory", "CUDA out of memory")
 
 
 def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
@@ -59,20 +61,24 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
             return str(cause)
         if isinstance(cause, MissingMandatoryValue):
             return f"{cause.full_key}: must be given, as {cause.full_key}=..."
+        if isinstance(cause, OverrideParseException) and "Ambiguous" not in str(cause):
+            return f"{cause.override}: not understood; write key=value, and a list as key=[3,8]"
         if isinstance(cause, MissingConfigException) and cause.options:
             key = str(cause.missing_cfg_file).rpartition("/")[0]
             return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"
         if isinstance(cause, OSError) and cause.filename and (error is cause or _is_of_logging(error)):
             return f"{cause.filename}: {cause.strerror}; name a path that can be used"
+        if isinstance(cause, MemoryError) or any(words in str(cause) for words in OUT_OF_MEMORY):
+            return "data.batch_size, model.n_critic, model.latent_dim: too large for the memory; lower one of them"
         if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
             return _unknown_key(cause, arguments)
-        if isinstance(error, InstantiationException) and (found := UNEXPECTED.search(str(cause))):
-            typed = next((a for a in arguments if a.partition("=")[0].endswith(f".{found['key']}")), found["key"])
-            return f"{typed.lstrip('+')}: no such key; {found['target']} does not take it"
-    of_hydra = isinstance(error, ValueError) and str(error).startswith("Config group override")  # model=3
-    if of_hydra or isinstance(error, HydraException | OmegaConfBaseException):
-        return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-    return None
+    if isinstance(error, InstantiationException):
+        return _not_built(error, arguments)
+    message = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, ValueError) and message.startswith("Config group override"):  # model=3
+        typed = next((each for each in arguments if each.partition("=")[0] in GROUPS), " ".join(arguments))
+        return f"{typed}: must be one of the group's choices, which --help lists"
+    return message if isinstance(error, HydraException | OmegaConfBaseException) else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -83,6 +89,17 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_of_logging(error: BaseException) -> bool:
     return isinstance(error, ValueError) and str(error).startswith("Unable to configure handler")
+
+
+def _not_built(error: InstantiationException, arguments: list[str]) -> str:
+    """What a class did not take: the argument whose name its complaint mentions, else the place of the class."""
+    cause = error.__cause__ or error
+    names = {argument.partition("=")[0].rpartition(".")[2]: argument.lstrip("+") for argument in arguments}
+    if (found := UNEXPECTED.search(str(cause))) and (typed := names.get(found["key"], found["key"])):
+        return f"{typed}: no such key; {found['target']} does not take it"
+    place = str(error).rpartition("full_key: ")[2]
+    typed = next((names[word] for word in re.findall(r"\w+", str(cause)) if word in names), place)
+    return f"{typed}: refused ({' '.join(str(cause).split())}); --cfg job shows what is there by default"
 
 
 def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
@@ -102,5 +119,6 @@ def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
 
 def _as_typed(key: str, arguments: list[str]) -> str:
     """The argument that sets `key` or a key below it; else the key."""
-    typed = (argument.lstrip("+~") for argument in arguments)
-    return next((argument for argument in typed if argument.startswith((f"{key}=", f"{key}."))), key)
+    typed = [argument.lstrip("+~") for argument in arguments]
+    exact = [argument for argument in typed if argument.partition("=")[0] == key]
+    return next((argument for argument in (*exact, *typed) if argument.startswith((f"{key}=", f"{key}."))), key)

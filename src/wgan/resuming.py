@@ -28,7 +28,9 @@ def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
         if typed:
             if {"-m", "--multirun"} & set(sys.argv):
                 raise UserError(f"{typed[0]}: continues one run; leave out --multirun")
-            folder = Path(typed[-1].partition("=")[2]).absolute()
+            if not (name := typed[-1].partition("=")[2]):
+                raise UserError("resume=: must name the folder of a run, such as outputs/DATE/TIME")
+            folder = Path(name).absolute()
             ConfigStore.instance().store("run", _run_configuration(folder))
             others = [argument for argument in sys.argv[1:] if argument not in typed]
             sys.argv[1:] = ["--config-name=resume", *others, f"hydra.run.dir={_quoted(folder)}"]

@@ -82,8 +82,9 @@ def newest_checkpoint(folder: Path, module: WGAN) -> Checkpoint | None:
         UserError: if that one holds something else than a state of `module`, which has the state afterwards.
     """
     checkpoints = folder / CHECKPOINTS
-    epochs = sorted(checkpoints.glob("epoch=*.ckpt"), key=lambda path: (len(path.name), path.name), reverse=True)
-    for path in filter(Path.exists, (checkpoints / "last.ckpt", *epochs)):
+    last = checkpoints / "last.ckpt"
+    epochs = sorted(set(checkpoints.glob("*.ckpt")) - {last}, key=lambda path: (len(path.name), path.name))
+    for path in filter(Path.exists, (last, *reversed(epochs))):
         try:
             checkpoint = read_checkpoint(path)
             module.load_state_dict(checkpoint["state_dict"])
