@@ -44,7 +44,7 @@ def test_image_k_is_the_same_whatever_n(smoke_run: Run, tmp_path: Path, run_main
         (["run=."], "run=.: not a run's folder; name one that train.py made, such as outputs/DATE/TIME"),
         ([], "run: must be given, as run=..."),
         (["n=0"], "n=0: must be a whole number, 1 or more"),
-        (["seed=x"], "seed=x: must be a whole number, 0 or more"),
+        (["seed=x"], "seed=x: must be a whole number from 0 to 18446744073709551615"),
         (["out=s.jpg"], "out=s.jpg: must be a file's name that ends in .png or .npz, in a folder that exists"),
         (["out=no/s.png"], "out=no/s.png: must be a file's name that ends in .png or .npz, in a folder that exists"),
         (["rum=."], "rum=.: no such key; did you mean run?"),

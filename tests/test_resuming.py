@@ -255,9 +255,9 @@ def test_train_returns_the_same_when_there_is_nothing_to_do(finished: Path) -> N
     ("arguments", "line"),
     [
         (["optimizer.lr=0.001"], "optimizer.lr=0.001 (the run has 5e-05)"),
-        (["model.n_critic=3", "seed=1"], "model.n_critic=3 (the run has 2), seed=1 (the run has 0)"),
+        (["model.n_critic=3", "seed=1"], "seed=1 (the run has 0), model.n_critic=3 (the run has 2)"),
         (["trainer.max_epochs=2"], "trainer.max_epochs=2 (the run has 3)"),
-        (["data.digit=[3,8]"], "data.digit.0=3 (the run has None), data.digit.1=8"),
+        (["data.digit=[3,8]"], "data.digit=[3, 8] (the run has 7)"),
         (["~callbacks.samples"], "callbacks.samples._target_=None (the run has wgan.callbacks.samples.Samples)"),
         (["+trainer.benchmark=true"], "trainer.benchmark=True (the run has None)"),
     ],
@@ -271,6 +271,80 @@ def test_any_other_change_is_refused_with_both_values(
     assert message.startswith(f"error: {line}")
     assert message.endswith(": resume= can raise trainer.max_epochs, nothing else; for other values start another run")
     assert contents(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("optimizer=adam", "optimizer=adam: resume= has the run's own configuration"),
+        ("experiment=paper", "experiment=paper: resume= has the run's own configuration"),
+        ("hydra.output_subdir=.hydra", "hydra.output_subdir=.hydra: resume= has the run's own configuration"),
+        ("hydra.run.dir=elsewhere", "hydra.run.dir=elsewhere: resume= has the run's own configuration"),
+        ("hydra.mode=MULTIRUN", "hydra.mode=MULTIRUN: resume= has the run's own configuration"),
+        ("--multi", "resume=run: continues one run; leave out --multi"),
+    ],
+)
+def test_what_resume_does_not_go_with(finished: Path, run_main: Callable[..., str], argument: str, line: str) -> None:
+    before = contents(finished)
+    assert run_main("train.py", "resume=run", argument).startswith(f"error: {line}")
+    assert contents(finished) == before
+    assert [path.name for path in finished.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a b", 'it\'s "so"', "a=b,c", "$HOME", "50%", "größe", "[3,8]", "null"])
+def test_any_name_of_a_folder(finished: Path, run_main: Callable[..., str], name: str) -> None:
+    finished.rename(finished.parent / name)
+    assert run_main("train.py", f"resume={name}") == ""
+    assert [path.name for path in finished.parent.iterdir()] == [name]
+
+
+def test_a_name_that_hydra_cannot_take(finished: Path, run_main: Callable[..., str]) -> None:
+    finished.rename(finished.parent / "a${seed}")
+    line = "error: resume=a${seed}: must name the folder of a run, such as outputs/DATE/TIME"
+    assert run_main("train.py", "resume=a${seed}") == line
+
+
+def test_a_strangers_run_does_not_fetch_its_data_to_another_folder(
+    finished: Path, run_main: Callable[..., str]
+) -> None:
+    path = finished / ".hydra" / "config.yaml"
+    elsewhere = finished.parent / "elsewhere"
+    path.write_text(path.read_text().replace("root: data", f"root: {elsewhere}"))
+    line = f"error: data.root={elsewhere}: has no MNIST/raw; make this folder, if the run is to fetch MNIST there"
+    assert run_main("train.py", "resume=run", "trainer.max_epochs=4") == line
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"status": "diverged"}', '{"status": "finished"}'])
+def test_a_damaged_result(finished: Path, run_main: Callable[..., str], text: str) -> None:
+    (finished / "result.json").write_text(text)
+    line = f"error: {finished / 'result.json'}: damaged; delete it to go on from the run's last checkpoint"
+    assert run_main("train.py", "resume=run") == line
+
+
+def test_metrics_that_lack_rows_are_told_of(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = finished / "metrics.csv"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:4], b"\xff\xfe", *lines[6:]]))
+    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
+    warnings = [record.getMessage() for record in caplog.records if "lacks" in record.msg]
+    assert warnings == [f"{path} lacks 3 iterations, the first of them 4"]
+    assert [int(row["iteration"]) for row in rows(finished)] == [1, 2, 3, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_strangers_checkpoint_deletes_nothing(finished: Path) -> None:
+    victim = finished.parent / "victim"
+    (victim / "sub").mkdir(parents=True)
+    path = finished / "checkpoints" / "last.ckpt"
+    for last in (f"local://{victim}", f"{finished}/checkpoints/../../victim"):
+        checkpoint = torch.load(path, weights_only=True)
+        (name,) = (name for name in checkpoint["callbacks"] if name.startswith("ModelCheckpoint"))
+        checkpoint["callbacks"][name].pop("dirpath", None)
+        checkpoint["callbacks"][name]["last_model_path"] = last
+        torch.save(checkpoint, path)
+        epochs = load(finished / "result.json")["max_epochs"]
+        train(configuration(*RUN, f"trainer.max_epochs={epochs + 1}"), finished, resume=True)
+        assert (victim / "sub").is_dir()
 
 
 def test_a_value_that_the_run_has_is_no_change(finished: Path, run_main: Callable[..., str]) -> None:

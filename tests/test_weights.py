@@ -31,8 +31,9 @@ def module() -> WGAN:
 
 
 def write(path: Path, module: WGAN, iteration: int) -> None:
-    state = {"state_dict": module.state_dict(), "iteration": iteration}
-    PlainCheckpoints().save_checkpoint(state, path)
+    optimizers = [optimizer.state_dict() for optimizer in module.configure_optimizers()]
+    state = {"state_dict": module.state_dict(), "optimizer_states": optimizers, "loops": {}, "losses": {}}
+    PlainCheckpoints(path.parent.parent).save_checkpoint(state | {"iteration": iteration}, path)
 
 
 def test_no_checkpoint(tmp_path: Path, module: WGAN) -> None:
@@ -106,9 +107,49 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, module: WGAN) 
     write(tmp_path / "checkpoints" / "last.ckpt", instantiate(configuration("model.latent_dim=3").model), 5)
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
         newest_checkpoint(tmp_path, module)
-    torch.save({"weights": torch.zeros(3)}, tmp_path / "checkpoints" / "last.ckpt")
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        {"weights": torch.zeros(3)},
+        [torch.zeros(3)],
+        5,
+        {"state_dict": 5, "optimizer_states": [], "loops": {}, "losses": {}, "iteration": 3},
+    ],
+    ids=str,
+)
+def test_something_else_is_refused(tmp_path: Path, module: WGAN, contents: object) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(contents, tmp_path / "checkpoints" / "last.ckpt")
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
         newest_checkpoint(tmp_path, module)
+
+
+@pytest.mark.parametrize("part", ["optimizer_states", "loops", "losses", "iteration"])
+def test_a_part_of_a_checkpoint_is_refused(tmp_path: Path, module: WGAN, part: str) -> None:
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    write(path, module, 5)
+    contents = read_checkpoint(path)
+    torch.save({name: value for name, value in contents.items() if name != part}, path)
+    with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
+        newest_checkpoint(tmp_path, module)
+
+
+@pytest.mark.parametrize("path", ["local://{}", "{}", "run/checkpoints/../../{}", "run/metrics.csv"])
+def test_only_checkpoints_of_the_run_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "precious").mkdir()
+    for name in ("precious/a.txt", "run/metrics.csv", "run/checkpoints/epoch=001.ckpt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    plain = PlainCheckpoints(tmp_path / "run")
+    for victim in (tmp_path / "precious", tmp_path / "precious" / "a.txt", "precious"):
+        plain.remove_checkpoint(path.format(victim))
+    assert (tmp_path / "precious" / "a.txt").exists()
+    assert (tmp_path / "run" / "metrics.csv").exists()
+    plain.remove_checkpoint(tmp_path / "run" / "checkpoints" / "epoch=001.ckpt")
+    assert not (tmp_path / "run" / "checkpoints" / "epoch=001.ckpt").exists()
 
 
 def test_nothing_else_in_the_project_unpickles() -> None:

@@ -1,6 +1,8 @@
 """What must hold before work starts; each failure is one line with the key, the value and the remedy."""
 
 import math
+import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,7 +45,7 @@ def one_of(*choices: str) -> Rule:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _is_digits(value: Any) -> bool:
@@ -55,12 +57,13 @@ def _are_betas(value: Any) -> bool:
     return OmegaConf.is_list(value) and len(value) == 2 and all(_is_number(b) and 0 <= b < 1 for b in value)
 
 
-POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0, such as 5e-5")
+# In float32 lesser ones are 0.
+POSITIVE = Rule(lambda value: _is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
 SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
 OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
 
 RULES = {
-    "seed": whole(0),
+    "seed": whole(0, 2**64 - 1),
     "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
     "model.n_critic": whole(1, 10_000),
     "model.critic_update": one_of("alternating", "joint"),
@@ -94,9 +97,11 @@ RULES = {
     "trainer.log_every_n_steps": whole(1),
     "trainer.deterministic": SWITCH,
     "trainer.enable_model_summary": SWITCH,
-    "callbacks.samples.seed": whole(0),
+    "callbacks.samples.seed": whole(0, 2**64 - 1),
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
-    "callbacks.checkpoints.filename": Rule(lambda value: isinstance(value, str) and "{epoch" in value, "{epoch:03d}"),
+    "callbacks.checkpoints.filename": Rule(
+        lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
+    ),
     "callbacks.checkpoints.save_last": SWITCH,
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
@@ -123,6 +128,8 @@ REFUSED = {
 
 GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
 
+MONITORED = ("c1", "c2", "g")
+
 # Keys that the configuration of every run has: without them the libraries would take values of their own.
 NEEDED = ("seed", "model.latent_dim", "model.n_critic", "optimizer.critic", "optimizer.generator", "trainer.max_epochs")
 
@@ -133,9 +140,11 @@ ABSENT = object()
 
 
 def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values of nested dicts and lists."""
-    if isinstance(node, dict | list) and node:
-        for name, child in node.items() if isinstance(node, dict) else enumerate(node):
+    """Dotted keys and values of nested dicts; a list of plain values is a value."""
+    if isinstance(node, list) and any(isinstance(child, dict | list) for child in node):
+        node = dict(enumerate(node))
+    if isinstance(node, dict) and node:
+        for name, child in node.items():
             yield from leaves(child, f"{key}.{name}" if key else str(name))
     else:
         yield key, node
@@ -153,8 +162,7 @@ def check_training(cfg: DictConfig) -> None:
         if OmegaConf.select(cfg, key, default=ABSENT) is ABSENT:
             raise UserError(f"{key}: must be given, as {key}=...")
     for name, callback in cfg.callbacks.items():
-        if not OmegaConf.is_dict(callback):
-            raise UserError(f"callbacks.{name}={callback}: must be a callback's settings; ~callbacks.{name} removes it")
+        _check_callback(f"callbacks.{name}", callback)
     for key, reason in REFUSED.items():
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
@@ -162,6 +170,16 @@ def check_training(cfg: DictConfig) -> None:
     for key, source in FOLLOWS.items():
         if (value := OmegaConf.select(cfg, key)) != OmegaConf.select(cfg, source):
             raise UserError(f"{key}={value}: must be as {source}; set {source} alone")
+
+
+def _check_callback(key: str, callback: Any) -> None:
+    if not OmegaConf.is_dict(callback):
+        raise UserError(f"{key}={callback}: must be a callback's settings; ~{key} removes it")
+    for name in ("every_n_train_steps", "train_time_interval"):
+        if name in callback:
+            raise UserError(f"{key}.{name}={callback[name]}: runs go on from ends of epochs only; set every_n_epochs")
+    if callback.get("monitor", "c1") not in MONITORED:
+        raise UserError(f"{key}.monitor={callback.monitor}: must be one of {', '.join(MONITORED)}")
 
 
 def check_values(cfg: DictConfig) -> None:

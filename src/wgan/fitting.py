@@ -58,7 +58,7 @@ def fit(cfg: DictConfig, folder: Path) -> float:
                 default_root_dir=folder,
                 logger=logger,
                 callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values()), timer],
-                plugins=[weights.PlainCheckpoints()],
+                plugins=[weights.PlainCheckpoints(folder)],
             )
             logger.log_hyperparameters(hparams)
             if checkpoint:
@@ -74,9 +74,9 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     losses = module.losses | {"wasserstein": wasserstein_estimate(module.losses["c1"], module.losses["c2"])}
     figures: dict[str, float] = {name: loss.item() for name, loss in losses.items()}
     seconds = timer.time_elapsed()
-    counts = {"iterations": module.iteration, "epochs": cfg.trainer.max_epochs, "seconds": round(seconds, 3)}
+    counts = {"iterations": module.iteration, "epochs": trainer.current_epoch, "seconds": round(seconds, 3)}
     weights.write_generator(folder, module.generator)
-    runs.write_result(folder, status="finished", **figures, **counts, **provenance)
+    runs.write_result(folder, status="finished", **figures, **counts, max_epochs=cfg.trainer.max_epochs, **provenance)
 
     end = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from wgan import runs
+from wgan import PROJECT, runs
 from wgan.checks import GROUPS, UserError, leaves
 
 LENGTH = "trainer.max_epochs"
@@ -26,14 +26,13 @@ def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
     def wrapper() -> Any:
         typed = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
         if typed:
-            if {"-m", "--multirun"} & set(sys.argv):
-                raise UserError(f"{typed[0]}: continues one run; leave out --multirun")
-            if not (name := typed[-1].partition("=")[2]):
-                raise UserError("resume=: must name the folder of a run, such as outputs/DATE/TIME")
+            others = [argument for argument in sys.argv[1:] if argument not in typed]
+            name = typed[-1].partition("=")[2]
+            _check_arguments(name, others)
             folder = Path(name).absolute()
             ConfigStore.instance().store("run", _run_configuration(folder))
-            others = [argument for argument in sys.argv[1:] if argument not in typed]
-            sys.argv[1:] = ["--config-name=resume", *others, f"hydra.run.dir={_quoted(folder)}"]
+            OmegaConf.register_new_resolver("resumed", lambda: str(folder), replace=True)
+            sys.argv[1:] = ["--config-name=resume", *others]
         return main()
 
     return wrapper
@@ -51,18 +50,25 @@ def check_unchanged(saved: DictConfig, cfg: DictConfig) -> None:
         raise UserError(f"{values}: resume= can raise {LENGTH}, nothing else; for other values start another run")
 
 
+def _check_arguments(name: str, others: list[str]) -> None:
+    if not name or "${" in name:  # which Hydra would take for an interpolation
+        raise UserError(f"resume={name}: must name the folder of a run, such as outputs/DATE/TIME")
+    for argument in others:
+        key = argument.lstrip("+~").partition("=")[0]
+        if key == "-m" or (key.startswith("--m") and "--multirun".startswith(key)):
+            raise UserError(f"resume={name}: continues one run; leave out {argument}")
+        if key in (*GROUPS, "experiment") or key.startswith("hydra"):
+            raise UserError(f"{argument}: resume= has the run's own configuration; it can raise {LENGTH}, nothing else")
+
+
 def _run_configuration(folder: Path) -> DictConfig:
     cfg = runs.load_configuration(folder, "resume")
     if unknown := [str(key) for key in cfg if key not in ("seed", *GROUPS)]:
-        raise UserError(
-            f"resume={folder}: {unknown[0]} does not belong in {runs.CONFIGURATION}; do not trust this folder"
-        )
+        raise UserError(f"resume={folder}: {runs.CONFIGURATION} has a key {unknown[0]}; do not trust this folder")
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
             raise UserError(f"resume={folder}: {path} leads out of the folder; remove this link")
+    root = PROJECT / str(OmegaConf.select(cfg, "data.root"))
+    if not (root.resolve().is_relative_to(PROJECT) or (root / "MNIST" / "raw").is_dir()):
+        raise UserError(f"data.root={root}: has no MNIST/raw; make this folder, if the run is to fetch MNIST there")
     return cfg
-
-
-def _quoted(path: Path) -> str:
-    escaped = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -1,6 +1,7 @@
 """The folder of a run: who holds it, its configuration, its records and its result."""
 
 import json
+import logging
 import os
 import platform
 import socket
@@ -24,6 +25,8 @@ CONFIGURATION = ".hydra/config.yaml"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 RESULT = "result.json"
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -82,10 +85,13 @@ def load_configuration(folder: Path, key: str) -> DictConfig:
 
 
 def begin_metrics(folder: Path, header: str, done: int) -> Path:
-    """The run's metrics.csv, with the rows of the first `done` iterations: what a killed process wrote later is cut."""
+    """The run's metrics.csv, with the rows of iterations 1 to `done`: what a killed process wrote later is cut."""
     path = folder / METRICS
-    kept = path.read_text().splitlines()[1 : done + 1] if path.exists() else []
-    write_whole(path, "".join(f"{line}\n" for line in (header, *kept)).encode())
+    written = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    kept = {int(number): row for row in written if (number := row.partition(b",")[0]).isdigit() and int(number) <= done}
+    if missing := [number for number in range(1, done + 1) if number not in kept]:
+        log.warning("%s lacks %d iterations, the first of them %d", path, len(missing), missing[0])
+    write_whole(path, b"".join((f"{header}\n".encode(), *kept.values())))
     return path
 
 
@@ -101,11 +107,14 @@ def read_result(folder: Path) -> dict[str, Any]:
         UserError: if the file is damaged.
     """
     path = folder / RESULT
+    if not path.exists():
+        return {}
     try:
-        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
+        found: dict[str, Any] = json.loads(path.read_text())
+        needed = {"finished": ("iterations", "max_epochs", "wasserstein"), "diverged": ("iteration",)}[found["status"]]
+        return found | {key: found[key] for key in needed}
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
-    return found
 
 
 def provenance() -> dict[str, Any]:

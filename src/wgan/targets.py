@@ -5,7 +5,7 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from wgan.checks import UserError, leaves
 
@@ -21,6 +21,7 @@ KINDS: dict[str, type] = {
     "trainer": Trainer,
     "callbacks.*": Callback,
 }
+UNFIT = (LBFGS, SparseAdam)
 
 
 def check_targets(cfg: DictConfig) -> None:
@@ -48,13 +49,13 @@ def _check_target(place: str, target: Any) -> None:
         raise UserError(f"{named}: must be a class of {', '.join(NAMESPACES)}")
     try:
         found = get_class(target)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{named}: there is no such class") from error
+    if found in UNFIT:
+        raise UserError(f"{named}: needs closures or sparse gradients; choose another optimizer")
     if not issubclass(found, kind) or found.__module__.partition(".")[0] not in NAMESPACES:
         raise UserError(f"{named}: must be a kind of {kind.__name__}")
 
 
 def _is_path(name: str, value: Any) -> bool:
-    return name.endswith(("dir", "path")) or (
-        isinstance(value, str) and any(part in value for part in ("/", "\\", ".."))
-    )
+    return name.endswith(("dir", "path")) or any(part in str(value) for part in ("/", "\\", ".."))

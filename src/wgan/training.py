@@ -37,7 +37,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
                         f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
                         "start another, with a lower optimizer.lr, say"
                     )
-                if result.get("epochs") == cfg.trainer.max_epochs:
+                if result.get("max_epochs") == cfg.trainer.max_epochs:
                     log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
                     log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                     return float(result["wasserstein"])

@@ -2,9 +2,11 @@
 
 import logging
 import pickle
+import re
 import warnings
 import zipfile
 from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,9 @@ from wgan.runs import CHECKPOINTS, CONFIGURATION, load_configuration
 
 GENERATOR = "generator.safetensors"
 
+PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
+EPOCH = re.compile(r"epoch=(\d+)\.ckpt")
+
 log = logging.getLogger(__name__)
 
 
@@ -29,7 +34,10 @@ class DamagedError(Exception):
 
 
 class PlainCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints, written whole, and read as tensors and numbers only."""
+    """Lightning's checkpoints in a run's folder, written whole, and read as tensors and numbers only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / CHECKPOINTS
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         data = BytesIO()
@@ -38,6 +46,10 @@ class PlainCheckpoints(TorchCheckpointIO):
 
     def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: Any = True) -> dict[str, Any]:
         return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        if Path(path).resolve().parent == self.folder.resolve():  # the path may come from a stranger's checkpoint
+            Path(path).unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -82,16 +94,18 @@ def newest_checkpoint(folder: Path, module: WGAN) -> Checkpoint | None:
         UserError: if that one holds something else than a state of `module`, which has the state afterwards.
     """
     checkpoints = folder / CHECKPOINTS
-    last = checkpoints / "last.ckpt"
-    epochs = sorted(set(checkpoints.glob("*.ckpt")) - {last}, key=lambda path: (len(path.name), path.name))
-    for path in filter(Path.exists, (last, *reversed(epochs))):
+    epochs = {int(found[1]): path for path in checkpoints.glob("*.ckpt") if (found := EPOCH.fullmatch(path.name))}
+    newest_first = [epochs[epoch] for epoch in sorted(epochs, reverse=True)]
+    for path in filter(Path.exists, (checkpoints / "last.ckpt", *newest_first)):
         try:
-            checkpoint = read_checkpoint(path)
-            module.load_state_dict(checkpoint["state_dict"])
-            return Checkpoint(path, checkpoint["iteration"])
+            state, optimizers, _, _, iteration = itemgetter(*PARTS)(read_checkpoint(path))
+            module.load_state_dict(state)
+            for optimizer, optimizer_state in zip(module.configure_optimizers(), optimizers, strict=True):
+                optimizer.load_state_dict(optimizer_state)
+            return Checkpoint(path, int(iteration))
         except DamagedError as damage:
             log.warning("%s is damaged and left out (%s)", path, damage)
-        except (KeyError, RuntimeError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a checkpoint of this run; delete it to continue from another") from error
     return None
 
