@@ -322,6 +322,13 @@ def test_a_damaged_result(finished: Path, run_main: Callable[..., str], text: st
     assert run_main("train.py", "resume=run") == line
 
 
+def test_a_value_that_cannot_be_in_the_runs_configuration(finished: Path, run_main: Callable[..., str]) -> None:
+    path = finished / ".hydra" / "config.yaml"
+    path.write_text(path.read_text().replace("max_epochs: 3", "max_epochs: three"))
+    line = "error: trainer.max_epochs=three: must be a whole number, 1 or more"
+    assert run_main("train.py", "resume=run", "trainer.max_epochs=4") == line
+
+
 def test_metrics_that_lack_rows_are_told_of(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = finished / "metrics.csv"
     lines = path.read_bytes().splitlines(keepends=True)

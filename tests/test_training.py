@@ -84,7 +84,7 @@ def test_result(smoke_run: Run) -> None:
         name: float(last[name]) for name in ("c1", "c2", "g", "wasserstein")
     }
     assert (result["status"], result["iterations"], result["epochs"]) == ("finished", 10, 2)
-    assert result["max_epochs"] == 2
+    assert (result["max_epochs"], result["device"], result["threads"]) == (2, "cpu", torch.get_num_threads())
     assert 0 < result["seconds"] < 300
     assert result["versions"]["torch"] == torch.__version__.partition("+")[0]
     for package in ("wgan", "pytorch-lightning", "hydra-core"):

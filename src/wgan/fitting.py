@@ -4,6 +4,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import torch
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
@@ -75,8 +76,10 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     figures: dict[str, float] = {name: loss.item() for name, loss in losses.items()}
     seconds = timer.time_elapsed()
     counts = {"iterations": module.iteration, "epochs": trainer.current_epoch, "seconds": round(seconds, 3)}
+    length = {"max_epochs": cfg.trainer.max_epochs}
+    place = {"device": str(trainer.strategy.root_device), "threads": torch.get_num_threads()}
     weights.write_generator(folder, module.generator)
-    runs.write_result(folder, status="finished", **figures, **counts, max_epochs=cfg.trainer.max_epochs, **provenance)
+    runs.write_result(folder, status="finished", **figures, **counts, **length, **place, **provenance)
 
     end = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)

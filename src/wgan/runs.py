@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from wgan import PROJECT
-from wgan.checks import UserError
+from wgan.checks import UserError, check_values
 from wgan.files import remove_unfinished, write_whole
 
 CONFIGURATION = ".hydra/config.yaml"
@@ -67,20 +67,21 @@ def save_configuration(cfg: DictConfig, folder: Path) -> None:
 
 
 def load_configuration(folder: Path, key: str) -> DictConfig:
-    """The configuration of a run; nothing of it is to be trusted.
+    """The configuration of a run; what it names is not to be trusted.
 
     Raises:
-        UserError: naming `key`, by which the user gave the folder, if it is not that of a run.
+        UserError: naming `key`, by which the user gave the folder, if it is not that of a run, or a value cannot be.
     """
     path = folder / CONFIGURATION
     if not path.is_file():
         raise UserError(f"{key}={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
     try:
         cfg = OmegaConf.load(path)
+        if not isinstance(cfg, DictConfig):
+            raise UserError(f"{key}={folder}: {CONFIGURATION} is no configuration; name another run")
+        check_values(cfg)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise UserError(f"{key}={folder}: {CONFIGURATION} is damaged; name another run") from error
-    if not isinstance(cfg, DictConfig):
-        raise UserError(f"{key}={folder}: {CONFIGURATION} is no configuration; name another run")
     return cfg
 
 

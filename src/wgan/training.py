@@ -29,7 +29,9 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
     how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
     try:
         with runs.held(folder):
-            if resume:
+            if not resume:
+                runs.check_unused(folder)
+            else:
                 check_unchanged(runs.load_configuration(folder, "resume"), cfg)
                 result = runs.read_result(folder)
                 if result.get("status") == "diverged":
@@ -41,8 +43,6 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
                     log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
                     log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                     return float(result["wasserstein"])
-            else:
-                runs.check_unused(folder)
             runs.save_configuration(cfg, folder)
             from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 

@@ -15,7 +15,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from wgan.checks import UserError, check_values
+from wgan.checks import UserError
 from wgan.files import write_whole
 from wgan.module import WGAN
 from wgan.networks import Generator
@@ -123,7 +123,6 @@ def load_generator(folder: Path) -> Generator:
         UserError: if the folder is not that of a finished run.
     """
     cfg = load_configuration(folder, "run")
-    check_values(cfg)
     if not (folder / GENERATOR).is_file():
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
