@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 LOGDIR ?= outputs
 
-.PHONY: help install train sweep tensorboard test lint format clean
+.PHONY: help install train sweep tensorboard test bench lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ tensorboard: $(INSTALLED)  ## show the runs in LOGDIR=outputs; sweeps are in LOG
 
 test: $(INSTALLED)  ## run the whole test suite; ARGS="-m 'not slow'" for the quick part
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED)  ## measure what an iteration, a job and a run cost here
+	$(BIN)/python -m bench
 
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check

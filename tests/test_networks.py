@@ -34,7 +34,7 @@ def test_generator_layer_by_layer() -> None:
     assert [type(layer).__name__ for layer in Generator(50)] == [
         *("Linear", "LeakyReLU", "Unflatten"),
         *("ConvTranspose2d", "BatchNorm2d", "LeakyReLU") * 2,
-        *("Conv2d", "Tanh"),
+        *("SingleChannelConv2d", "Tanh"),
     ]
     assert shapes(Generator(50), torch.zeros(2, 50)) == [
         *[(6272,)] * 2,

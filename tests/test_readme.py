@@ -89,7 +89,7 @@ def test_files_named_in_the_readme_exist() -> None:
 
 def test_make_help_has_a_line_for_each_target() -> None:
     lines = shell("make help", PROJECT).splitlines()
-    targets = ["help", "install", "train", "sweep", "tensorboard", "test", "lint", "format", "clean"]
+    targets = ["help", "install", "train", "sweep", "tensorboard", "test", "bench", "lint", "format", "clean"]
     assert [line.split()[0] for line in lines] == targets
     assert all(len(line.split()) > 2 for line in lines)
 

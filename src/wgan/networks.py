@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from wgan.convolution import SingleChannelConv2d
 from wgan.images import to_bytes
 from wgan.randomness import Purpose, latent_points, stream
 
@@ -45,7 +46,7 @@ class Generator(nn.Sequential):
             nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(128),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(128, 1, kernel_size=7, padding=3),
+            SingleChannelConv2d(128, kernel_size=7, padding=3),
             nn.Tanh(),
         )
         self.to(memory_format=torch.channels_last)

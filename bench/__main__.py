@@ -1,0 +1,220 @@
+"""What an iteration, a job and a run cost on this machine: `make bench`, or python -m bench."""
+
+import logging
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.bare import BareLoop
+from bench.plain import PlainLoop
+from wgan import PROJECT
+from wgan.training import train
+
+ROUNDS = 5
+ITERATIONS = 4  # of a round, after one that is not counted
+PROCESSES = 3  # started of each kind
+
+
+def configuration(*overrides: str) -> DictConfig:
+    """What `python train.py trainer=cpu OVERRIDES` composes."""
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        return compose("train", ["trainer=cpu", *overrides])
+
+
+def intervals(folder: Path) -> list[float]:
+    """Seconds from each iteration of a run to the next, by TensorBoard's clock."""
+    points = EventAccumulator(str(folder), {"scalars": 0}).Reload().Scalars("generator/loss")
+    return [later.wall_time - earlier.wall_time for earlier, later in pairwise(points)]
+
+
+def in_loop(iteration: Callable[[], object], number: int) -> list[float]:
+    """Seconds of `number` iterations, after one that is not counted."""
+    marks = []
+    for _ in range(number + 2):
+        marks.append(time.perf_counter())
+        iteration()
+    return [later - earlier for earlier, later in pairwise(marks[1:])]
+
+
+def in_lightning(number: int, *overrides: str) -> list[float]:
+    """The same of a run, with all that a run does besides."""
+    with TemporaryDirectory() as folder:
+        length = ("trainer.max_epochs=1", f"trainer.limit_train_batches={number + 2}")
+        train(configuration(*length, *overrides), Path(folder))
+        return intervals(Path(folder))[-number:]
+
+
+def in_bfloat16(iteration: Callable[[], None]) -> Callable[[], None]:
+    """An iteration under autocast."""
+
+    def wrapped() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            iteration()
+
+    return wrapped
+
+
+def iterations() -> Iterator[tuple[str, str, str]]:
+    """Seconds an iteration, of each way in turn, and how each compares with the plain loop in fp32."""
+    bare = BareLoop(configuration())
+    plain = PlainLoop(bare.data.images)
+    ways: dict[str, Callable[[], list[float]]] = {
+        "plain loop, fp32": lambda: in_loop(plain.iteration, ITERATIONS),
+        "bare loop, fp32": lambda: in_loop(bare.iteration, ITERATIONS),
+        "wgan, fp32": lambda: in_lightning(ITERATIONS),
+        "plain loop, bf16": lambda: in_loop(in_bfloat16(plain.iteration), ITERATIONS),
+        "bare loop, bf16": lambda: in_loop(in_bfloat16(bare.iteration), ITERATIONS),
+        "wgan, bf16": lambda: in_lightning(ITERATIONS, "trainer.precision=bf16-mixed"),
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, measure in ways.items():
+            seconds[way] += measure()
+    for way, found in seconds.items():
+        low, _, high = quantiles(found, n=4)
+        ratio = median(found) / median(seconds["plain loop, fp32"])
+        yield (
+            f"iteration, {way}",
+            f"{1e3 * median(found):.0f} ms",
+            f"{1e3 * low:.0f}-{1e3 * high:.0f}, ratio {ratio:.2f}",
+        )
+    for precision in ("fp32", "bf16"):
+        ratio = median(seconds[f"wgan, {precision}"]) / median(seconds[f"bare loop, {precision}"])
+        yield f"wgan / bare loop, {precision}", f"{ratio:.3f}", ""
+
+
+def limit() -> Iterator[tuple[str, str, str]]:
+    """The floating-point operations of an iteration over the best rate of any of its convolutions, in fp32."""
+    bare = BareLoop(configuration())
+    with FlopCounterMode(display=False) as counter:
+        bare.iteration()
+    flops = counter.get_total_flops()
+    rates = {}
+    for network, shape in ((bare.wgan.generator, (64, 50)), (bare.wgan.critic, (64, 1, 28, 28))):
+        given = torch.randn(shape)
+        for layer in network:
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                rates[str(layer).partition("(")[0] + str(tuple(given.shape))] = rate(layer, given)
+            with torch.no_grad():
+                given = layer(given)
+    best = max(rates, key=lambda name: rates[name])
+    yield "operations an iteration", f"{flops / 1e9:.1f} GFLOP", "counted by FlopCounterMode"
+    yield "best rate of a convolution", f"{rates[best] / 1e9:.0f} GFLOP/s", best
+    yield "limit of an iteration, fp32", f"{1e3 * flops / rates[best]:.0f} ms", "operations / best rate"
+
+
+def rate(layer: nn.Module, images: torch.Tensor) -> float:
+    """Floating-point operations a second of a layer, forward and backward."""
+    images = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        layer(images).sum().backward()
+    flops: int = counter.get_total_flops()
+    return flops / median(in_loop(lambda: layer(images).sum().backward(), 7))
+
+
+class ToyGenerator(nn.Sequential):
+    """So small that the framework's own cost shows."""
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__(nn.Linear(latent_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28)))
+        self.latent_dim = latent_dim
+
+    def initialise(self, torch_rng: torch.Generator) -> None:
+        """Nothing: the images are not looked at."""
+
+
+class ToyCritic(nn.Sequential):
+    """Likewise."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(1, 1, kernel_size=28), nn.Flatten())
+
+    def initialise(self, torch_rng: torch.Generator) -> None:
+        """Nothing."""
+
+
+def framework() -> Iterator[tuple[str, str, str]]:
+    """What Lightning, records and progress cost an iteration."""
+    with patch.multiple("wgan.module", Generator=ToyGenerator, Critic=ToyCritic):
+        bare = BareLoop(configuration())
+        alone, framed = [], []
+        for _ in range(ROUNDS):
+            alone += in_loop(bare.iteration, 90)
+            framed += in_lightning(90, "~callbacks.samples")
+    alone_ms, framed_ms = 1e3 * median(alone), 1e3 * median(framed)
+    yield "framework an iteration", f"{framed_ms - alone_ms:.2f} ms", f"{framed_ms:.2f} - {alone_ms:.2f}, toy networks"
+
+
+def python(*arguments: str) -> None:
+    """A process of its own."""
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+
+def start_up() -> Iterator[tuple[str, str, str]]:
+    """From the command to the first iteration, and what a further job in one process costs."""
+    firsts, totals, imports = [], [], []
+    for _ in range(PROCESSES):
+        with TemporaryDirectory() as folder:
+            begin = time.time()
+            python(str(PROJECT / "train.py"), "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}")
+            totals.append(time.time() - begin)
+            points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
+            firsts.append(points[0].wall_time - (points[1].wall_time - points[0].wall_time) - begin)
+        begin = time.time()
+        subprocess.run(
+            [sys.executable, "-c", "import train, wgan.fitting, wgan.data, wgan.callbacks.history"], check=True
+        )
+        imports.append(time.time() - begin)
+    further = []
+    for _ in range(PROCESSES):
+        with TemporaryDirectory() as folder:
+            begin = time.time()
+            train(configuration("experiment=smoke"), Path(folder))
+            points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
+            further.append(points[0].wall_time - (points[1].wall_time - points[0].wall_time) - begin)
+    yield "command to first iteration", f"{median(firsts):.1f} s", f"of which imports {median(imports):.1f} s"
+    yield "further job in one process", f"{median(further):.2f} s", "to its first iteration"
+    yield "experiment=smoke, whole", f"{median(totals):.1f} s", ""
+
+
+def memory_and_data() -> Iterator[tuple[str, str, str]]:
+    """Peak memory of a run with the default networks, and what a batch costs."""
+    with TemporaryDirectory() as folder:
+        short = ("trainer.max_epochs=2", "trainer.limit_train_batches=10", f"hydra.run.dir={folder}")
+        subprocess.run(
+            [sys.executable, str(PROJECT / "train.py"), "trainer=cpu", *short], check=True, capture_output=True
+        )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    bare = BareLoop(configuration())
+    yield "peak resident memory", f"{peak:.2f} GiB", "of a run of 20 iterations"
+    yield "data set to batch", f"{1e3 * median(in_loop(bare.batch, 90)):.2f} ms", "160 images"
+
+
+def main() -> None:
+    """Print the table; a section at a time, since all take minutes."""
+    logging.disable(logging.WARNING)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    print(f"Python {platform.python_version()}, PyTorch {torch.__version__}\n")
+    for section in (iterations, limit, framework, start_up, memory_and_data):
+        for name, value, remark in section():
+            print(f"{name:32} {value:>14}   {remark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
