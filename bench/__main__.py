@@ -89,11 +89,8 @@ def iterations() -> Iterator[tuple[str, str, str]]:
     for way, found in seconds.items():
         low, _, high = quantiles(found, n=4)
         ratio = median(found) / median(seconds["plain loop, fp32"])
-        yield (
-            f"iteration, {way}",
-            f"{1e3 * median(found):.0f} ms",
-            f"{1e3 * low:.0f}-{1e3 * high:.0f}, ratio {ratio:.2f}",
-        )
+        remark = f"ratio {ratio:.2f}, quartiles {1e3 * low:.0f} and {1e3 * high:.0f}"
+        yield f"iteration, {way}", f"{1e3 * median(found):.0f} ms", remark
     for precision in ("fp32", "bf16"):
         ratio = median(seconds[f"wgan, {precision}"]) / median(seconds[f"bare loop, {precision}"])
         yield f"wgan / bare loop, {precision}", f"{ratio:.3f}", ""
@@ -188,7 +185,11 @@ def start_up() -> Iterator[tuple[str, str, str]]:
             train(configuration("experiment=smoke"), Path(folder))
             points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
             further.append(points[0].wall_time - (points[1].wall_time - points[0].wall_time) - begin)
-    yield "command to first iteration", f"{median(firsts):.1f} s", f"of which imports {median(imports):.1f} s"
+    yield (
+        "command to first iteration",
+        f"{median(firsts):.1f} s",
+        f"imports alone, in a process of their own: {median(imports):.1f} s",
+    )
     yield "further job in one process", f"{median(further):.2f} s", "to its first iteration"
     yield "experiment=smoke, whole", f"{median(totals):.1f} s", ""
 
@@ -213,7 +214,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}\n")
     for section in (iterations, limit, framework, start_up, memory_and_data):
         for name, value, remark in section():
-            print(f"{name:32} {value:>14}   {remark}", flush=True)
+            print(f"{name:32} {value:>14}   {remark}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":
