@@ -37,10 +37,16 @@ def configuration(*overrides: str) -> DictConfig:
         return compose("train", ["trainer=cpu", *overrides])
 
 
-def intervals(folder: Path) -> list[float]:
-    """Seconds from each iteration of a run to the next, by TensorBoard's clock."""
-    points = EventAccumulator(str(folder), {"scalars": 0}).Reload().Scalars("generator/loss")
-    return [later.wall_time - earlier.wall_time for earlier, later in pairwise(points)]
+def ends(folder: str) -> list[float]:
+    """When each iteration of a run ended, in seconds, by TensorBoard's clock."""
+    points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
+    return [point.wall_time for point in points]
+
+
+def first_begin(folder: str) -> float:
+    """When the first iteration of a run began: as long before its end as the second one took."""
+    first, second, *_ = ends(folder)
+    return 2 * first - second
 
 
 def in_loop(iteration: Callable[[], object], number: int) -> list[float]:
@@ -57,7 +63,7 @@ def in_lightning(number: int, *overrides: str) -> list[float]:
     with TemporaryDirectory() as folder:
         length = ("trainer.max_epochs=1", f"trainer.limit_train_batches={number + 2}")
         train(configuration(*length, *overrides), Path(folder))
-        return intervals(Path(folder))[-number:]
+        return [later - earlier for earlier, later in pairwise(ends(folder))][-number:]
 
 
 def in_bfloat16(iteration: Callable[[], None]) -> Callable[[], None]:
@@ -171,20 +177,16 @@ def start_up() -> Iterator[tuple[str, str, str]]:
             begin = time.time()
             python(str(PROJECT / "train.py"), "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}")
             totals.append(time.time() - begin)
-            points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
-            firsts.append(points[0].wall_time - (points[1].wall_time - points[0].wall_time) - begin)
+            firsts.append(first_begin(folder) - begin)
         begin = time.time()
-        subprocess.run(
-            [sys.executable, "-c", "import train, wgan.fitting, wgan.data, wgan.callbacks.history"], check=True
-        )
+        python("-c", "import wgan.training, wgan.fitting, wgan.data, wgan.callbacks.history")
         imports.append(time.time() - begin)
     further = []
     for _ in range(PROCESSES):
         with TemporaryDirectory() as folder:
             begin = time.time()
             train(configuration("experiment=smoke"), Path(folder))
-            points = EventAccumulator(folder, {"scalars": 0}).Reload().Scalars("generator/loss")
-            further.append(points[0].wall_time - (points[1].wall_time - points[0].wall_time) - begin)
+            further.append(first_begin(folder) - begin)
     yield (
         "command to first iteration",
         f"{median(firsts):.1f} s",
@@ -198,9 +200,7 @@ def memory_and_data() -> Iterator[tuple[str, str, str]]:
     """Peak memory of a run with the default networks, and what a batch costs."""
     with TemporaryDirectory() as folder:
         short = ("trainer.max_epochs=2", "trainer.limit_train_batches=10", f"hydra.run.dir={folder}")
-        subprocess.run(
-            [sys.executable, str(PROJECT / "train.py"), "trainer=cpu", *short], check=True, capture_output=True
-        )
+        python(str(PROJECT / "train.py"), "trainer=cpu", *short)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     bare = BareLoop(configuration())
     yield "peak resident memory", f"{peak:.2f} GiB", "of a run of 20 iterations"

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -80,6 +80,12 @@ def rows(folder: Path) -> list[dict[str, str]]:
     """Of a run's metrics.csv."""
     with (folder / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """A run's result.json."""
+    read: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return read
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, command, configuration, contents
-from test_resuming import RUN, assert_same_run, load
+from conftest import PROJECT, command, configuration, contents, result
+from test_resuming import RUN, assert_same_run
 
 from wgan.training import train
 
@@ -98,4 +98,4 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     assert "Traceback" not in process.stderr
     assert not list(tmp_path.rglob("*.ckpt"))
     assert command("train.py", f"resume={tmp_path}/run", cwd=tmp_path).returncode == 0
-    assert load(tmp_path / "run" / "result.json")["status"] == "finished"
+    assert result(tmp_path / "run")["status"] == "finished"

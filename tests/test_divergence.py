@@ -1,4 +1,3 @@
-import json
 import logging
 import math
 from collections.abc import Callable
@@ -6,17 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, configuration, rows
+from conftest import TINY, configuration, result, rows
 from test_tensorboard import events_of
 
 from wgan.checks import DivergenceError
 from wgan.module import WGAN
 from wgan.training import train
-
-
-def result(folder: Path) -> dict[str, object]:
-    read: dict[str, object] = json.loads((folder / "result.json").read_text())
-    return read
 
 
 def test_a_learning_rate_far_too_high(run_main: Callable[..., str], tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import json
 import multiprocessing
 import os
 import random
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PROJECT, command, configuration, contents, rows
+from conftest import PROJECT, command, configuration, contents, result, rows
 from test_tensorboard import events_of
 
 from wgan.checks import UserError
@@ -59,9 +58,9 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
             assert_equal(state(folder / name), state(uninterrupted / name))
         else:
             assert found[name] == wanted[name], name
-    result, expected = (load(path / "result.json") for path in (folder, uninterrupted))
-    assert result.pop("seconds") > 0
-    assert {name: value for name, value in expected.items() if name != "seconds"} == result
+    figures, expected = (result(path) for path in (folder, uninterrupted))
+    assert figures.pop("seconds") > 0
+    assert {name: value for name, value in expected.items() if name != "seconds"} == figures
     assert [int(row["iteration"]) for row in rows(folder)] == list(range(1, EPOCHS * ITERATIONS + 1))
     events = events_of(folder)
     for tag, column in (("critic/loss_real", "c1"), ("generator/loss", "g")):
@@ -69,11 +68,6 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
         assert [point.value for point in events.Scalars(tag)] == [float(row[column]) for row in rows(folder)]
     for points in (events.Images("samples"), events.Scalars("critic/clip_saturation")):
         assert [point.step for point in points] == [3, 6, 9]
-
-
-def load(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
 
 
 def state(path: Path) -> dict[str, Any]:
@@ -248,7 +242,7 @@ def test_a_finished_run_answers_without_pytorch(finished: Path) -> None:
 
 def test_train_returns_the_same_when_there_is_nothing_to_do(finished: Path) -> None:
     estimate = train(configuration(*RUN), finished, resume=True)
-    assert estimate == load(finished / "result.json")["wasserstein"]
+    assert estimate == result(finished)["wasserstein"]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +343,7 @@ def test_a_strangers_checkpoint_deletes_nothing(finished: Path) -> None:
         checkpoint["callbacks"][name].pop("dirpath", None)
         checkpoint["callbacks"][name]["last_model_path"] = last
         torch.save(checkpoint, path)
-        epochs = load(finished / "result.json")["max_epochs"]
+        epochs = result(finished)["max_epochs"]
         train(configuration(*RUN, f"trainer.max_epochs={epochs + 1}"), finished, resume=True)
         assert (victim / "sub").is_dir()
 
