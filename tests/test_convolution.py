@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from wgan.convolution import SingleChannelConv2d
+from wgan.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
 
 
 def pair(channels: int, size: int, padding: int) -> tuple[SingleChannelConv2d, nn.Conv2d]:
@@ -11,6 +13,16 @@ def pair(channels: int, size: int, padding: int) -> tuple[SingleChannelConv2d, n
     theirs = nn.Conv2d(channels, 1, kernel_size=size, padding=padding)
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
+
+
+def values_and_gradients(layer: nn.Module, images: Tensor) -> list[Tensor]:
+    """Of the output, then of the images and the parameters."""
+    given = images.clone().requires_grad_()
+    out = layer(given)
+    (out * torch.linspace(0.1, 1, out.numel()).view_as(out)).mean().backward()
+    gradients = [leaf.grad for leaf in (given, *layer.parameters())]
+    assert all(gradient is not None for gradient in gradients)
+    return [out, *(gradient for gradient in gradients if gradient is not None)]
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -23,30 +35,50 @@ def pair(channels: int, size: int, padding: int) -> tuple[SingleChannelConv2d, n
         ((2, 3, 8, 7), 5, 0),
         ((2, 3, 8, 7), 5, 4),
         ((2, 3, 8, 7), 4, 1),
+        ((2, 3, 1, 2), 7, 3),
     ],
 )
-def test_values_and_gradients_are_those_of_conv2d(
+def test_single_channel_values_and_gradients_are_those_of_conv2d(
     shape: tuple[int, ...], size: int, padding: int, layout: torch.memory_format
 ) -> None:
-    ours, theirs = pair(shape[1], size, padding)
-    images = torch.randn(shape).contiguous(memory_format=layout)
-    weights = torch.randn_like(theirs(images))
-    found = []
-    for layer in (ours, theirs):
-        given = images.clone().requires_grad_()
-        out = layer(given)
-        (out * weights).mean().backward()
-        found.append((out, given.grad, *(parameter.grad for parameter in layer.parameters())))
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(1)).contiguous(memory_format=layout)
+    found = (values_and_gradients(layer, images) for layer in pair(shape[1], size, padding))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_gradients_are_exact() -> None:
-    ours, _ = pair(3, 3, 1)
-    ours.double()
+Arguments = dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("make", "original", "arguments"),
+    [
+        (Conv2d, nn.Conv2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
+        (Conv2d, nn.Conv2d, {"kernel_size": 3, "dilation": 2, "groups": 2}),
+        (ConvTranspose2d, nn.ConvTranspose2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
+        (ConvTranspose2d, nn.ConvTranspose2d, {"kernel_size": 3, "stride": 2, "output_padding": 1, "groups": 2}),
+    ],
+)
+def test_the_others_are_pytorchs_too(
+    make: Callable[..., nn.Module], original: Callable[..., nn.Module], arguments: Arguments
+) -> None:
+    torch.manual_seed(0)
+    ours, theirs = make(4, 6, **arguments), original(4, 6, **arguments)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(3, 4, 9, 8)
+    found = (values_and_gradients(layer, images) for layer in (ours, theirs))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer", [SingleChannelConv2d(3, kernel_size=3, padding=1), Conv2d(3, 2, 3), ConvTranspose2d(3, 2, 3, stride=2)]
+)
+def test_gradients_are_exact(layer: nn.Module) -> None:
+    layer.double()
     images = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(ours, images)
-    torch.autograd.gradgradcheck(ours, images)
+    torch.autograd.gradcheck(layer, images)
+    torch.autograd.gradgradcheck(layer, images)
 
 
 def test_parameters_are_those_of_conv2d() -> None:
@@ -70,10 +102,34 @@ def test_under_autocast_the_maps_are_summed_in_float32() -> None:
     assert (out - exact).abs().mean() < (rounded - exact).abs().mean()
 
 
-def test_on_another_device_it_is_conv2d() -> None:
-    ours, _ = pair(3, 3, 1)
-    out = ours.to("meta")(torch.empty(2, 3, 5, 4, device="meta"))
-    assert out.shape == (2, 1, 5, 4)
+def test_gradients_under_autocast() -> None:
+    ours, theirs = pair(16, 7, 3)
+    images = torch.randn(4, 16, 28, 28)
+    exact = values_and_gradients(theirs, images)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = values_and_gradients(ours, images)
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 0.01 * other.norm()  # bfloat16 keeps 8 bits: each number is off by up to 0.4 %
+
+
+def test_the_gradient_for_the_images_is_in_their_layout() -> None:
+    images = torch.randn(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
+    _, gradient, *_ = values_and_gradients(pair(8, 7, 3)[0], images)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (SingleChannelConv2d(3, kernel_size=3, padding=1), (2, 1, 5, 4)),
+        (Conv2d(3, 2, kernel_size=3), (2, 2, 3, 2)),
+        (ConvTranspose2d(3, 2, kernel_size=3), (2, 2, 7, 6)),
+    ],
+)
+def test_on_another_device_they_are_pytorchs(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    out = layer.to("meta")(torch.empty(2, 3, 5, 4, device="meta"))
+    assert out.shape == shape
 
 
 def test_too_much_padding() -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from wgan.convolution import SingleChannelConv2d
+from wgan.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
 from wgan.images import to_bytes
 from wgan.randomness import Purpose, latent_points, stream
 
@@ -13,12 +13,12 @@ class Critic(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Conv2d(1, 64, kernel_size=4, stride=2, padding=1),
+            Conv2d(1, 64, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(64),
-            nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(64, 64, kernel_size=4, stride=2, padding=1),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            Conv2d(64, 64, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(64),
-            nn.LeakyReLU(negative_slope=0.2),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
             nn.Flatten(),
             nn.Linear(64 * 7 * 7, 1),
         )
@@ -38,14 +38,14 @@ class Generator(nn.Sequential):
     def __init__(self, latent_dim: int) -> None:
         super().__init__(
             nn.Linear(latent_dim, 128 * 7 * 7),
-            nn.LeakyReLU(negative_slope=0.2),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
             nn.Unflatten(1, (128, 7, 7)),
-            nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
+            ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(128),
-            nn.LeakyReLU(negative_slope=0.2),
-            nn.ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            ConvTranspose2d(128, 128, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(128),
-            nn.LeakyReLU(negative_slope=0.2),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
             SingleChannelConv2d(128, kernel_size=7, padding=3),
             nn.Tanh(),
         )
