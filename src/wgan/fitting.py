@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from wgan import runs, weights
 from wgan.checks import DivergenceError, UserError, check_accelerator
 from wgan.losses import wasserstein_estimate
+from wgan.memory import keep_freed_memory
 from wgan.targets import check_targets
 from wgan.tensorboard import TensorBoard, hyperparameters
 
@@ -42,6 +43,9 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     """
     check_accelerator(cfg.trainer)
     check_targets(cfg)
+    keep_freed_memory()
+    # All of it is written before it is read: no need to fill it first.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     provenance = runs.provenance()
     hparams = hyperparameters(cfg)
     module = instantiate(cfg.model)

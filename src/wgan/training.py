@@ -1,5 +1,6 @@
 """Training from a configuration, in a folder that is the run's alone."""
 
+import gc
 import logging
 import shlex
 from pathlib import Path
@@ -46,7 +47,9 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
             runs.save_configuration(cfg, folder)
             from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 
-            return fit(cfg, folder)
+            estimate = fit(cfg, folder)
+            gc.collect()  # Lightning's objects refer to each other in circles, in which the networks are
+            return estimate
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
         log.warning("Interrupted; continue with: %s", how_to_resume)
         raise KeyboardInterrupt from None
