@@ -17,6 +17,7 @@ from wgan import PROJECT
 from wgan.checks import UserError
 from wgan.images import from_bytes
 from wgan.randomness import Purpose, stream
+from wgan.transfer import to_device
 
 # torchvision checks the MD5 sums of the packed files only, and only while it unpacks them.
 UNPACKED_MD5 = {
@@ -70,19 +71,21 @@ class MNISTDigits(LightningDataModule):
             batches=len(self.images) // self.batch_size,
             size=self.n_critic * self.batch_size // 2,
             seed=self.seed,
+            device=self.images.device,
         )
         # A tensor has a length and takes indices, which is all that a loader asks of a data set.
         return DataLoader(self.images, batch_size=None, sampler=draws)  # type: ignore[arg-type]
 
 
 class Draws(Sampler[Tensor]):
-    """Random indices with replacement, `size` a batch, int64; a pure function of (seed, epoch, batch)."""
+    """Random indices with replacement, `size` a batch, int64 on `device`; a pure function of (seed, epoch, batch)."""
 
-    def __init__(self, *, population: int, batches: int, size: int, seed: int) -> None:
+    def __init__(self, *, population: int, batches: int, size: int, seed: int, device: torch.device) -> None:
         self.population = population
         self.batches = batches
         self.size = size
         self.seed = seed
+        self.device = device
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -95,7 +98,7 @@ class Draws(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         for batch in range(self.batches):
             rng = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
-            yield torch.from_numpy(rng.integers(self.population, size=self.size))
+            yield to_device(torch.from_numpy(rng.integers(self.population, size=self.size)), self.device)
 
 
 def load_mnist(root: Path) -> MNIST:

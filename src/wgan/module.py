@@ -14,6 +14,7 @@ from wgan import randomness
 from wgan.lipschitz import WeightClipping
 from wgan.losses import GENERATED, REAL, wasserstein_loss
 from wgan.networks import Critic, Generator
+from wgan.transfer import to_device
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -76,7 +77,7 @@ class WGAN(LightningModule):
         half_batch = len(half_batches[0])
         rng = randomness.stream(self.seed, randomness.Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
         latents = randomness.latent_points(rng, (self.n_critic + 2) * half_batch, self.generator.latent_dim)
-        critic_latents, generator_latents = latents.to(self.device).split([len(real_images), 2 * half_batch])
+        critic_latents, generator_latents = to_device(latents, self.device).split([len(real_images), 2 * half_batch])
 
         losses_real, losses_generated = [], []
         for real, latent in zip(half_batches, critic_latents.chunk(self.n_critic), strict=True):
@@ -103,7 +104,6 @@ class WGAN(LightningModule):
             "c2": torch.stack(losses_generated).mean(),
             "g": g.detach(),
         }
-        self.log_dict(self.losses, prog_bar=True, logger=False)
         return self.losses
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
@@ -114,7 +114,9 @@ class WGAN(LightningModule):
     def update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)  # of 16-mixed
+        # Not manual_backward: its hooks, of every callback, would cost more than the rest that Lightning does.
+        (scaler.scale(loss) if scaler else loss).backward()
         optimizer.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -125,4 +127,5 @@ class WGAN(LightningModule):
         self.losses = checkpoint["losses"]
 
     def on_train_epoch_end(self) -> None:
-        self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it
+        # For callbacks that monitor a loss; ModelCheckpoint names its files by the epoch.
+        self.log_dict(self.losses | {"epoch": torch.tensor(self.current_epoch + 1.0)}, logger=False)

@@ -41,7 +41,7 @@ class History(Callback):
         self.write(trainer, module)
 
     def on_exception(self, trainer: Trainer, module: WGAN, exception: BaseException) -> None:
-        if isinstance(exception, DivergenceError):
+        if isinstance(exception, DivergenceError) and self.losses:
             self.write(trainer, module)
 
     def write(self, trainer: Trainer, module: WGAN) -> None:

@@ -3,13 +3,18 @@
 import logging
 import sys
 import time
+from typing import Any
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from wgan.module import WGAN
+from wgan.transfer import Arrivals
 
 log = logging.getLogger(__name__)
+
+REDRAWN_EVERY = 0.1  # seconds: more often costs time and shows nothing
 
 
 class Progress(TQDMProgressBar):
@@ -17,6 +22,9 @@ class Progress(TQDMProgressBar):
 
     def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
         super().setup(trainer, module, stage)
+        self.arrivals = Arrivals()
+        self.shown: dict[str, int | str | float | dict[str, float]] = {}
+        self.drawn = 0.0
         if not sys.stdout.isatty():
             self.disable()
 
@@ -25,15 +33,27 @@ class Progress(TQDMProgressBar):
         self.train_progress_bar.set_description(f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
         self.start = time.perf_counter()
 
+    def on_train_batch_end(self, trainer: Trainer, module: WGAN, outputs: Any, batch: Any, batch_idx: int) -> None:
+        now = time.perf_counter()
+        if self.is_enabled and (now - self.drawn >= REDRAWN_EVERY or batch_idx + 1 == trainer.num_training_batches):
+            self.drawn = now
+            super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
+
+    def get_metrics(self, trainer: Trainer, module: WGAN) -> dict[str, int | str | float | dict[str, float]]:
+        """The latest losses that have arrived from the device."""
+        self.arrivals.send(module.iteration, torch.stack(list(module.losses.values())))
+        for _, losses in self.arrivals.arrived():
+            self.shown = dict(zip(module.losses, losses, strict=True))
+        return self.shown
+
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         super().on_train_epoch_end(trainer, module)
         rate = trainer.num_training_batches / (time.perf_counter() - self.start)
-        losses = (trainer.callback_metrics[name] for name in ("c1", "c2", "g"))
         log.info(
             "Epoch %d/%d: iteration %d, %.3g iterations/s, c1 %.4g, c2 %.4g, g %.4g",
             trainer.current_epoch + 1,
             trainer.max_epochs,
             module.iteration,
             rate,
-            *losses,
+            *(loss.item() for loss in module.losses.values()),
         )
