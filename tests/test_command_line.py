@@ -93,6 +93,8 @@ BAD = [
     ("model.clip_value=-1", "model.clip_value=-1: must be a number above 0, such as 0.01"),
     ("model.clip_value=nan", "model.clip_value=nan: must be a number above 0, such as 0.01"),
     ("model.clip_scope=most", "model.clip_scope=most: must be one of kernels, all"),
+    ("model.compile=maybe", "model.compile=maybe: must be true or false"),
+    ("model.tf32=2", "model.tf32=2: must be true or false"),
     ("model.critic_update=both", "model.critic_update=both: must be one of alternating, joint"),
     ("+model.width=3", "model.width=3: no such key; WGAN does not take it"),
     ("+trainer.widht=3", "trainer.widht=3: no such key; Trainer does not take it"),

@@ -190,10 +190,3 @@ def test_each_network_may_have_its_own_learning_rate_and_adam(tmp_path: Path) ->
     critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
     assert (critic["param_groups"][0]["lr"], generator["param_groups"][0]["lr"]) == (1e-4, 2e-4)
     assert list(critic["param_groups"][0]["betas"]) == [0.0, 0.9]
-
-
-def test_bf16_keeps_weights_and_optimizer_state_in_fp32(tmp_path: Path) -> None:
-    found = state(tmp_path, "trainer.precision=bf16-mixed")
-    assert {tensor.dtype for tensor in found.values()} == {torch.float32, torch.int64}
-    critic, _ = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
-    assert critic["state"][0]["square_avg"].dtype == torch.float32

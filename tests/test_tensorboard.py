@@ -77,6 +77,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "model.critic_update": "alternating",
         "model.clip_value": 0.01,
         "model.clip_scope": "kernels",
+        "model.tf32": False,
         "optimizer.lr": 5e-5,
         "optimizer.alpha": 0.99,
         "optimizer.critic": "torch.optim.RMSprop",

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Timer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wgan import runs, weights
-from wgan.checks import DivergenceError, UserError, check_accelerator
+from wgan.checks import DivergenceError, UserError, check_machine
 from wgan.losses import wasserstein_estimate
 from wgan.memory import keep_freed_memory
 from wgan.targets import check_targets
@@ -26,6 +26,7 @@ NO_NEWS = (
     ".*does not have many workers",  # the images are a tensor in memory: a worker would only slow their indexing down
     "GPU available but not used",  # trainer=cpu was asked for
     "The `srun` command is available",  # a run is one process, on Slurm too
+    "The .grad attribute of a Tensor that is not a leaf",  # torch.compile looks at all that tensors have
     ".*treespec, LeafSpec",  # Lightning 2.6 calls a function of PyTorch 2.14 in its old way
     "Checkpoint directory .* exists and is not empty",  # a run that goes on
     "The dirpath has changed",  # the same, in a folder that was moved
@@ -41,7 +42,7 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     Raises:
         UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
     """
-    check_accelerator(cfg.trainer)
+    check_machine(cfg)
     check_targets(cfg)
     keep_freed_memory()
     # All of it is written before it is read: no need to fill it first.

@@ -25,6 +25,9 @@ class WGAN(LightningModule):
     `critic_update` says how a critic step goes: "joint", one update on c1 + c2, as in the paper; "alternating", one on
     c1 and then one on c2. The critic is clipped after every update. A critic step takes as many generated images as
     real ones, the generator's step takes twice as many.
+
+    With `compile`, both networks train compiled (torch.compile); with `tf32`, a GPU may round the factors of their
+    products to TensorFloat-32.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class WGAN(LightningModule):
         critic_optimizer: MakeOptimizer,
         generator_optimizer: MakeOptimizer,
         seed: int,
+        compile: bool,  # noqa: A002, the name that users know from PyTorch
+        tf32: bool,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -54,6 +59,14 @@ class WGAN(LightningModule):
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
         self.losses: dict[str, Tensor] = {}
+        self.tf32 = tf32
+        if compile:
+            for network in (self.generator, self.critic):
+                network.compile(dynamic=False)
+
+    def on_fit_start(self) -> None:
+        torch.set_float32_matmul_precision("high" if self.tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = self.tf32
 
     def configure_optimizers(self) -> tuple[Optimizer, Optimizer]:
         return self.critic_optimizer, self.generator_optimizer

@@ -71,7 +71,9 @@ class Generator(nn.Sequential):
         for start in range(0, n, batch_size):
             rngs = (stream(seed, Purpose.SAMPLE_LATENTS, k) for k in range(start, start + batch_size))
             latents = torch.cat([latent_points(rng, 1, self.latent_dim) for rng in rngs])
-            batches.append(to_bytes(self(latents.to(device))).squeeze(1).cpu())
+            # Not self(...), which may be compiled: it would be compiled anew for this, and round otherwise.
+            images = self.forward(latents.to(device))  # type: ignore[no-untyped-call]
+            batches.append(to_bytes(images).squeeze(1).cpu())
         self.train(training)
         return torch.cat(batches)[:n]
 

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 NO_HYPERPARAMETERS = {
     "callbacks",
     "data.root",
+    "model.compile",
     "trainer.accelerator",
     "trainer.deterministic",
     "trainer.devices",

@@ -1,0 +1,126 @@
+"""What trainer.precision, model.compile and model.tf32 change, and what they do not."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, configuration, rows
+from hydra.utils import instantiate
+from PIL import Image
+from pytorch_lightning import Trainer
+from pytorch_lightning.plugins import MixedPrecision
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+from wgan.images import grid
+from wgan.lipschitz import WeightClipping
+from wgan.module import WGAN
+from wgan.training import train
+from wgan.weights import load_generator
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def losses(folder: Path, *overrides: str) -> np.ndarray:
+    """c1, c2, g of each iteration of a run."""
+    train(configuration(*TINY, *overrides), folder)
+    return np.array([[float(row[name]) for name in ("c1", "c2", "g")] for row in rows(folder)])
+
+
+def dtypes(found: object) -> set[torch.dtype]:
+    """Of all tensors in nested dicts and lists."""
+    if isinstance(found, Tensor):
+        return {found.dtype}
+    parts = found.values() if isinstance(found, dict) else found if isinstance(found, list | tuple) else ()
+    return set().union(*map(dtypes, parts))
+
+
+def test_bf16_keeps_weights_optimizer_states_losses_and_clip_in_fp32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = WeightClipping.clip
+    clipped: set[torch.dtype] = set()
+
+    def spy(self: WeightClipping, critic: torch.nn.Module) -> None:
+        clip(self, critic)
+        clipped.update(weight.dtype for weight in self.weights(critic))
+
+    monkeypatch.setattr(WeightClipping, "clip", spy)
+    train(configuration(*TINY, "trainer.precision=bf16-mixed"), tmp_path)
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert dtypes(checkpoint["state_dict"]) == {torch.float32, torch.int64}  # counts of batches
+    assert dtypes(checkpoint["optimizer_states"]) == dtypes(checkpoint["losses"]) == clipped == {torch.float32}
+
+
+def test_bf16_is_used_and_rounds(tmp_path: Path) -> None:
+    exact, rounded = (losses(tmp_path / precision, f"trainer.precision={precision}") for precision in PRECISIONS)
+    assert np.allclose(exact, rounded, rtol=0.05, atol=0.05)
+    assert not np.allclose(exact, rounded, rtol=1e-5)
+
+
+# Lightning's own, which a run of the project is rid of.
+@pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec", "ignore:.*does not have many workers")
+def test_16_mixed_scales_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the scaler of a GPU, on the CPU: float16 on a CPU is refused to users, but computes the same."""
+    cfg = configuration(*TINY)
+    module, data = instantiate(cfg.model), instantiate(cfg.data)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    scaled: list[Tensor] = []
+    scale = scaler.scale
+
+    def spy(loss: Tensor) -> Tensor:
+        scaled.append(loss)
+        return scale(loss)
+
+    monkeypatch.setattr(scaler, "scale", spy)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_train_batches=2,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        plugins=[MixedPrecision("16-mixed", "cpu", scaler)],
+    )
+    trainer.fit(module, datamodule=data)
+    assert len(scaled) == 2 * 11
+    assert dtypes(scaled) == dtypes(module.state_dict()) - {torch.int64} == {torch.float32}
+    assert max(weight.abs().max().item() for weight in module.clipping.weights(module.critic)) <= 0.01
+    assert all(map(torch.isfinite, module.losses.values()))
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_tf32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tf32: bool) -> None:
+    found = []
+    step = WGAN.training_step
+
+    def note(self: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+        found.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return step(self, real_images, batch_idx)
+
+    monkeypatch.setattr(WGAN, "training_step", note)
+    train(configuration(*TINY, f"model.tf32={tf32}"), tmp_path)
+    assert set(found) == {("high" if tf32 else "highest", tf32)}
+
+
+@pytest.mark.slow
+def test_compiled_networks_train_alike(tmp_path: Path) -> None:
+    usual = losses(tmp_path / "usual")
+    torch._dynamo.reset()
+    counters.clear()
+    compiled = losses(tmp_path / "compiled", "model.compile=true")
+    assert counters["stats"]["unique_graphs"] >= 4  # generator for the critic and for itself; critic for either
+    assert np.allclose(usual, compiled, rtol=0.01, atol=0.01)
+    # What it leaves is that of any run, and shows the same images when it is read again.
+    picture = np.asarray(Image.open(tmp_path / "compiled" / "samples" / "epoch=001.png"))
+    assert np.array_equal(grid(load_generator(tmp_path / "compiled").sample(100, seed=0)).numpy(), picture)
+
+
+def test_compiling_without_a_compiler(run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    line = "error: model.compile=True: needs a C++ compiler; install g++, or set model.compile=false"
+    assert run_main("train.py", *TINY, "model.compile=true") == line
