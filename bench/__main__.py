@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,9 +26,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.bare import BareLoop
 from bench.plain import PlainLoop
 from wgan import PROJECT
+from wgan.memory import keep_freed_memory
 from wgan.training import train
 
-ROUNDS = 5
+ROUNDS = 7
 ITERATIONS = 4  # of a round, after one that is not counted
 PROCESSES = 3  # started of each kind
 
@@ -88,18 +91,19 @@ def iterations() -> Iterator[tuple[str, str, str]]:
         "bare loop, bf16": lambda: in_loop(in_bfloat16(bare.iteration), ITERATIONS),
         "wgan, bf16": lambda: in_lightning(ITERATIONS, "trainer.precision=bf16-mixed"),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(ROUNDS):
-        for way, measure in ways.items():
-            seconds[way] += measure()
-    for way, found in seconds.items():
-        low, _, high = quantiles(found, n=4)
-        ratio = median(found) / median(seconds["plain loop, fp32"])
-        remark = f"ratio {ratio:.2f}, quartiles {1e3 * low:.0f} and {1e3 * high:.0f}"
-        yield f"iteration, {way}", f"{1e3 * median(found):.0f} ms", remark
+    rounds = [{way: measure() for way, measure in ways.items()} for _ in range(ROUNDS)]
+
+    def ratio(way: str, other: str) -> float:
+        """The median over the rounds, since what else the machine does changes from round to round."""
+        return median(median(found[way]) / median(found[other]) for found in rounds)
+
+    for way in ways:
+        seconds = [second for found in rounds for second in found[way]]
+        low, _, high = quantiles(seconds, n=4)
+        remark = f"ratio {ratio(way, 'plain loop, fp32'):.2f}, quartiles {1e3 * low:.0f} and {1e3 * high:.0f}"
+        yield f"iteration, {way}", f"{1e3 * median(seconds):.0f} ms", remark
     for precision in ("fp32", "bf16"):
-        ratio = median(seconds[f"wgan, {precision}"]) / median(seconds[f"bare loop, {precision}"])
-        yield f"wgan / bare loop, {precision}", f"{ratio:.3f}", ""
+        yield f"wgan / bare loop, {precision}", f"{ratio(f'wgan, {precision}', f'bare loop, {precision}'):.3f}", ""
 
 
 def limit() -> Iterator[tuple[str, str, str]]:
@@ -152,16 +156,36 @@ class ToyCritic(nn.Sequential):
         """Nothing."""
 
 
+class Terminal(StringIO):
+    """Makes a run draw its bar, which goes nowhere."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def framework() -> Iterator[tuple[str, str, str]]:
-    """What Lightning, records and progress cost an iteration."""
+    """What Lightning, records and progress, bar included, cost an iteration."""
     with patch.multiple("wgan.module", Generator=ToyGenerator, Critic=ToyCritic):
         bare = BareLoop(configuration())
         alone, framed = [], []
         for _ in range(ROUNDS):
             alone += in_loop(bare.iteration, 90)
-            framed += in_lightning(90, "~callbacks.samples")
+            with redirect_stdout(Terminal()):
+                framed += in_lightning(90, "~callbacks.samples")
     alone_ms, framed_ms = 1e3 * median(alone), 1e3 * median(framed)
     yield "framework an iteration", f"{framed_ms - alone_ms:.2f} ms", f"{framed_ms:.2f} - {alone_ms:.2f}, toy networks"
+
+
+def records() -> Iterator[tuple[str, str, str]]:
+    """What the end of an epoch costs: history, grid of samples, histograms, TensorBoard and checkpoints."""
+    epochs, length = 4, 4
+    with TemporaryDirectory() as folder:
+        train(configuration(f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={length}"), Path(folder))
+        marks = ends(folder)
+    iteration = median(later - earlier for earlier, later in pairwise(marks))
+    end = median(marks[first] - marks[first - 1] - iteration for first in range(length, len(marks), length))
+    share = f"{end / (97 * iteration):.2%} of the 97 iterations of an epoch"
+    yield "records at the end of an epoch", f"{1e3 * end:.0f} ms", share
 
 
 def python(*arguments: str) -> None:
@@ -210,9 +234,10 @@ def memory_and_data() -> Iterator[tuple[str, str, str]]:
 def main() -> None:
     """Print the table; a section at a time, since all take minutes."""
     logging.disable(logging.WARNING)
+    keep_freed_memory()  # which a run does too: for all ways alike
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}\n")
-    for section in (iterations, limit, framework, start_up, memory_and_data):
+    for section in (iterations, limit, framework, records, start_up, memory_and_data):
         for name, value, remark in section():
             print(f"{name:32} {value:>14}   {remark}".rstrip(), flush=True)
 

@@ -1,17 +1,24 @@
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from conftest import PROJECT
+from PIL import Image
 
 import bench.__main__ as bench
+from bench import scaling
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
 
 
 @pytest.mark.slow
 def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name, value in (("ROUNDS", 2), ("ITERATIONS", 2), ("PROCESSES", 1)):
         monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(logging.root.manager, "disable", 0)  # and back again afterwards
     bench.main()
     table = dict(re.findall(r"^(\S.*?)  +([\d.]+) ", capsys.readouterr().out, re.MULTILINE))
     ways = [
@@ -20,10 +27,28 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         for way in ("plain loop", "bare loop", "wgan")
     ]
     assert list(table)[:6] == ways
-    assert all(float(value) > 0 for name, value in table.items() if name != "framework an iteration")
+    measured_by_difference = ("framework an iteration", "records at the end of an epoch")
+    assert all(float(value) > 0 for name, value in table.items() if name not in measured_by_difference)
     assert float(table["iteration, wgan, fp32"]) < float(table["iteration, plain loop, fp32"])
     assert float(table["limit of an iteration, fp32"]) < float(table["iteration, bare loop, fp32"])
 
 
+@pytest.mark.slow
+def test_the_picture_of_how_costs_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = {"ROUNDS": 1, "ITERATIONS": 1, "N_CRITIC": (1, 3), "BATCH_SIZE": (4, 64), "LENGTH": 3}
+    for name, value in short.items():
+        monkeypatch.setattr(scaling, name, value)
+    scaling.main(str(tmp_path / "out.png"))
+    slopes = dict(re.findall(r"^([\w.]+) +\S+ s \+ (\S+) s each", capsys.readouterr().out, re.MULTILINE))
+    assert list(slopes) == ["model.n_critic", "data.batch_size", "iterations"]
+    assert all(float(slope) > 0 for slope in slopes.values())
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.size[0] > 1000
+
+
 def test_figures_name_the_command_that_measures_them() -> None:
-    assert "make bench" in (PROJECT / "docs" / "performance.md").read_text()
+    text = (PROJECT / "docs" / "performance.md").read_text()
+    for command in ("make bench", "python -m bench.scaling docs/scaling.png"):
+        assert command in text

@@ -7,14 +7,16 @@ from conftest import PROJECT, shell
 
 
 @pytest.mark.slow
-def test_default_experiment_shows_the_signature_of_a_correct_wgan(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_default_experiment_shows_the_signature_of_a_correct_wgan(tmp_path: Path, precision: str) -> None:
     """`make train` as it is typed: 970 iterations, on the CPU, with the default seed.
 
     The ranges contain what an independent loop in plain PyTorch gave for two seeds (c1 4.1 and 15.7, c2 -26.0 and
     -28.7, g 38.3 and 41.8) and the published end of run (c1 5.3, c2 -14.3, g about 20).
     """
     folder = tmp_path / "run"
-    shell(f'make train ARGS="trainer=cpu hydra.run.dir={folder}"', PROJECT, timeout=3600)
+    arguments = f"trainer=cpu trainer.precision={precision} hydra.run.dir={folder}"
+    shell(f'make train ARGS="{arguments}"', PROJECT, timeout=3600)
 
     metrics = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
     assert metrics["iteration"].tolist() == list(range(1, 971))

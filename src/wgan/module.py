@@ -140,5 +140,5 @@ class WGAN(LightningModule):
         self.losses = checkpoint["losses"]
 
     def on_train_epoch_end(self) -> None:
-        # For callbacks that monitor a loss; ModelCheckpoint names its files by the epoch.
-        self.log_dict(self.losses | {"epoch": torch.tensor(self.current_epoch + 1.0)}, logger=False)
+        self.log_dict(self.losses, logger=False)  # for callbacks that monitor one
+        self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it
