@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
+from functools import cache
 from io import StringIO
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -79,19 +82,33 @@ def in_bfloat16(iteration: Callable[[], None]) -> Callable[[], None]:
     return wrapped
 
 
+@cache
+def plain_loop() -> PlainLoop:
+    """Of this process."""
+    return PlainLoop(BareLoop(configuration()).data.images)
+
+
+def in_plain_loop(number: int, autocast: bool) -> list[float]:
+    """Seconds of iterations of the plain loop."""
+    iteration = plain_loop().iteration
+    return in_loop(in_bfloat16(iteration) if autocast else iteration, number)
+
+
 def iterations() -> Iterator[tuple[str, str, str]]:
     """Seconds an iteration, of each way in turn, and how each compares with the plain loop in fp32."""
     bare = BareLoop(configuration())
-    plain = PlainLoop(bare.data.images)
+    # A process of its own, which keep_freed_memory() has not made faster.
+    plain = ProcessPoolExecutor(1, get_context("spawn"))
     ways: dict[str, Callable[[], list[float]]] = {
-        "plain loop, fp32": lambda: in_loop(plain.iteration, ITERATIONS),
+        "plain loop, fp32": lambda: plain.submit(in_plain_loop, ITERATIONS, autocast=False).result(),
         "bare loop, fp32": lambda: in_loop(bare.iteration, ITERATIONS),
         "wgan, fp32": lambda: in_lightning(ITERATIONS),
-        "plain loop, bf16": lambda: in_loop(in_bfloat16(plain.iteration), ITERATIONS),
+        "plain loop, bf16": lambda: plain.submit(in_plain_loop, ITERATIONS, autocast=True).result(),
         "bare loop, bf16": lambda: in_loop(in_bfloat16(bare.iteration), ITERATIONS),
         "wgan, bf16": lambda: in_lightning(ITERATIONS, "trainer.precision=bf16-mixed"),
     }
-    rounds = [{way: measure() for way, measure in ways.items()} for _ in range(ROUNDS)]
+    with plain:
+        rounds = [{way: measure() for way, measure in ways.items()} for _ in range(ROUNDS)]
 
     def ratio(way: str, other: str) -> float:
         """The median over the rounds, since what else the machine does changes from round to round."""
@@ -234,7 +251,7 @@ def memory_and_data() -> Iterator[tuple[str, str, str]]:
 def main() -> None:
     """Print the table; a section at a time, since all take minutes."""
     logging.disable(logging.WARNING)
-    keep_freed_memory()  # which a run does too: for all ways alike
+    keep_freed_memory()  # as a run does: for the bare loop, too
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}\n")
     for section in (iterations, limit, framework, records, start_up, memory_and_data):
