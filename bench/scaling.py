@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.__main__ import in_lightning
+from bench.timing import in_lightning
 from wgan.memory import keep_freed_memory
 
 ROUNDS = 3
