@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ def digits(digit: int | str | list[int], batch_size: int = 64, n_critic: int = 5
     data = MNISTDigits(root="data", digit=digit, batch_size=batch_size, n_critic=n_critic, seed=seed)
     data.setup("fit")
     return data
+
+
+def test_images_and_draws_are_on_the_device_that_trains() -> None:
+    data = MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)
+    device = torch.device("meta")  # stands for a GPU: it computes shapes
+    data.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=device))  # type: ignore[assignment]
+    data.setup("fit")
+    loader = data.train_dataloader()
+    assert data.images.device == next(iter(loader.sampler)).device == next(iter(loader)).device == device
+    assert next(iter(loader)).shape == (160, 1, 28, 28)
 
 
 def original_sevens() -> set[bytes]:
