@@ -47,6 +47,7 @@ class Divergence(Callback):
                 for name, tensor in module.named_parameters():
                     if not torch.isfinite(tensor).all():
                         raise DivergenceError(iteration, name, tensor[~torch.isfinite(tensor)].flatten()[0].item())
+                raise DivergenceError(iteration, "a weight", weight)  # finite again by the time that this arrived
             self.warn(iteration, named_losses)
 
     def warn(self, iteration: int, losses: dict[str, float]) -> None:
