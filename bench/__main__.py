@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.bare import BareLoop
+from bench.memory import peak_memory
 from bench.timing import configuration, ends, first_begin, in_bfloat16, in_lightning, in_loop, in_plain_loop
 from wgan import PROJECT
 from wgan.memory import keep_freed_memory
@@ -180,10 +180,9 @@ def memory_and_data() -> Iterator[tuple[str, str, str]]:
     """Peak memory of a run with the default networks, and what a batch costs."""
     with TemporaryDirectory() as folder:
         short = ("trainer.max_epochs=2", "trainer.limit_train_batches=10", f"hydra.run.dir={folder}")
-        python(str(PROJECT / "train.py"), "trainer=cpu", *short)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        peak = peak_memory("trainer=cpu", *short)
     bare = BareLoop(configuration())
-    yield "peak resident memory", f"{peak:.2f} GiB", "of a run of 20 iterations"
+    yield "peak resident memory", f"{peak / 1e9:.2f} GB", "of a run of 20 iterations"
     yield "data set to batch", f"{1e3 * median(in_loop(bare.batch, 90)):.2f} ms", "160 images"
 
 
