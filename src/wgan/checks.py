@@ -1,9 +1,7 @@
 """What must hold before work starts; each failure is one line with the key, the value and the remedy."""
 
 import math
-import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,18 +190,3 @@ def check_values(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key, default=ABSENT)
         if value is not ABSENT and not rule.holds(value):
             raise UserError(f"{key}={value}: must be {rule.words}")
-
-
-def check_machine(cfg: DictConfig) -> None:
-    """Raises UserError if this machine lacks what the configuration asks for."""
-    import torch  # here, since the command line imports this file and must answer at once
-
-    trainer = cfg.trainer
-    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    if trainer.accelerator == "gpu" and not has_gpu:
-        raise UserError("trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.accelerator=auto or cpu")
-    if trainer.precision == "16-mixed" and (trainer.accelerator == "cpu" or not has_gpu):
-        raise UserError("trainer.precision=16-mixed: needs a GPU; set trainer.precision=bf16-mixed or 32-true")
-    compilers = (os.environ.get("CXX", "g++"), "clang++", "cl")
-    if OmegaConf.select(cfg, "model.compile") and not any(map(shutil.which, compilers)):
-        raise UserError("model.compile=True: needs a C++ compiler; install g++, or set model.compile=false")

@@ -13,8 +13,9 @@ from pytorch_lightning.callbacks import Timer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wgan import runs, weights
-from wgan.checks import DivergenceError, UserError, check_machine
+from wgan.checks import DivergenceError, UserError
 from wgan.losses import wasserstein_estimate
+from wgan.machine import check_machine
 from wgan.memory import keep_freed_memory
 from wgan.targets import check_targets
 from wgan.tensorboard import TensorBoard, hyperparameters
