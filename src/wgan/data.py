@@ -41,6 +41,7 @@ class MNISTDigits(LightningDataModule):
         super().__init__()
         self.root = PROJECT / root
         self.digit = digit
+        self.digits = digits_of(digit)
         self.batch_size = batch_size
         self.n_critic = n_critic
         self.seed = seed
@@ -51,11 +52,7 @@ class MNISTDigits(LightningDataModule):
         Raises:
             UserError: if a file is damaged or missing, or batch_size is larger than the data set.
         """
-        mnist = load_mnist(self.root)
-        images, labels = mnist.data, mnist.targets
-        if self.digit != "all":
-            digits = [self.digit] if isinstance(self.digit, int) else list(self.digit)
-            images = images[torch.isin(labels, torch.tensor(digits))]
+        images = load_digits(self.root, self.digits)
         if self.batch_size > len(images):
             raise UserError(
                 f"data.batch_size={self.batch_size}: must be at most {len(images)}, "
@@ -101,8 +98,22 @@ class Draws(Sampler[Tensor]):
             yield to_device(torch.from_numpy(rng.integers(self.population, size=self.size)), self.device)
 
 
-def load_mnist(root: Path) -> MNIST:
-    """MNIST's training images and labels, unpacked at first use, by one process at a time.
+def digits_of(digit: int | str | Sequence[int]) -> tuple[int, ...]:
+    """The digits that data.digit asks for."""
+    if digit == "all":
+        return tuple(range(10))
+    return (digit,) if isinstance(digit, int) else tuple(map(int, digit))
+
+
+def load_digits(root: Path, digits: tuple[int, ...], *, train: bool = True) -> Tensor:
+    """The training or test images of MNIST that show one of `digits`: uint8 (n, 28, 28)."""
+    mnist = load_mnist(root, train=train)
+    images: Tensor = mnist.data[torch.isin(mnist.targets, torch.tensor(digits))]
+    return images
+
+
+def load_mnist(root: Path, *, train: bool = True) -> MNIST:
+    """MNIST's training or test images and labels, unpacked at first use, by one process at a time.
 
     Raises:
         UserError: if a file is damaged, or missing and not to be downloaded.
@@ -120,7 +131,7 @@ def load_mnist(root: Path) -> MNIST:
                 remedy = f"git -C {PROJECT} checkout {path}" if committed else f"rm {path} (it is then made anew)"
                 raise UserError(f"{path}: damaged, its MD5 sum is not {md5}; restore it with: {remedy}")
         try:
-            return MNIST(root, download=True)
+            return MNIST(root, train=train, download=True)
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(

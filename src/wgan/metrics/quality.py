@@ -1,0 +1,102 @@
+"""Figures of generated digits, measured against MNIST's own.
+
+fid_mnist, kid_mnist, precision and recall are the known metrics on the features of the digit classifier in place of
+Inception's, so that their values can be compared with each other, not with published ones.
+"""
+
+import warnings
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch_fidelity.metric_prc import calculate_precision_recall_part
+from torchmetrics.image import FrechetInceptionDistance, KernelInceptionDistance
+
+from wgan.data import load_digits
+from wgan.metrics.classifier import FEATURES, load_classifier
+from wgan.metrics.neighbours import nearest
+
+NEIGHBOURHOOD = 3  # k of Kynkäänniemi et al. 2019
+
+
+class Given(nn.Identity):
+    """An extractor for torchmetrics that is given features instead of images."""
+
+    num_features = FEATURES
+
+
+class Reference:
+    """The real images of some digits, uint8 (N, 28, 28), to measure others against; all on the CPU.
+
+    `held_out` are images of the same digits from MNIST's test set: their figures are the floor, which a perfect
+    generator would reach.
+    """
+
+    def __init__(self, images: Tensor, held_out: Tensor, digits: tuple[int, ...]) -> None:
+        self.images = images
+        self.held_out = held_out
+        self.digits = torch.tensor(digits)
+        self.classifier = load_classifier()
+        self.features, _ = self.classifier.classify(images)
+
+    def measure(self, images: Tensor) -> dict[str, float]:
+        """Figures of images, uint8 (n, 28, 28), n >= 4; the same images have the same figures.
+
+        Returns:
+            fid_mnist, kid_mnist: distances to the real images, smaller is better (Heusel et al. 2017; Binkowski et al.
+                2018, estimated, so that it can be less than 0).
+            precision, recall: shares in [0, 1] of the images that look real, and of the real ones that are covered
+                (Kynkäänniemi et al. 2019), between as many images of each kind.
+            digit_share: share in [0, 1] that the classifier takes for a wanted digit.
+            nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
+        """
+        features, digits = self.classifier.classify(images)
+        n = min(len(features), len(self.features))
+        spread = torch.arange(n) * len(self.features) // n
+        precision, recall = calculate_precision_recall_part(features, self.features[spread], NEIGHBOURHOOD, 1000)
+        _, distances = nearest(images, self.images)
+        return {
+            "fid_mnist": frechet_distance(self.features, features),
+            "kid_mnist": kernel_distance(self.features, features),
+            "precision": precision,
+            "recall": recall,
+            "digit_share": torch.isin(digits, self.digits).float().mean().item(),
+            "nearest_distance": distances.mean().item(),
+        }
+
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """The figures of the held-out images."""
+        return self.measure(self.held_out)
+
+
+@lru_cache(maxsize=1)  # the jobs of a sweep in one process mostly have the same
+def reference(root: Path, digits: tuple[int, ...]) -> Reference:
+    """The images of MNIST in `root` that show one of `digits`."""
+    return Reference(load_digits(root, digits), load_digits(root, digits, train=False), digits)
+
+
+def frechet_distance(real: Tensor, generated: Tensor) -> float:
+    """Of Gaussians with the means and covariances of two sets of features, (N, 64) and (n, 64)."""
+    metric = FrechetInceptionDistance(Given())
+    metric.update(real.double(), real=True)
+    metric.update(generated.double(), real=False)
+    distance: float = metric.compute().item()
+    return distance
+
+
+def kernel_distance(real: Tensor, generated: Tensor) -> float:
+    """Squared maximum mean discrepancy of two sets of features, (N, 64) and (n, 64), cubic polynomial kernel.
+
+    The mean over 50 pairs of subsets of 1,000, or of as many as there are; always the same ones.
+    """
+    size = min(1000, len(real), len(generated))
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all extracted features")
+        torch.default_generator.manual_seed(0)
+        metric = KernelInceptionDistance(Given(), subsets=50, subset_size=size)
+        metric.update(real, real=True)
+        metric.update(generated, real=False)
+        mean: Tensor = metric.compute()[0]
+    return mean.item()
