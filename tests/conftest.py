@@ -18,7 +18,10 @@ from omegaconf import DictConfig
 PROJECT = Path(__file__).parents[1]
 
 # The real thing, as small as it gets.
-TINY = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "data.batch_size=4")
+TINY = (
+    *("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "data.batch_size=4"),
+    *("callbacks.quality.n=10", "callbacks.quality.final_n=12"),
+)
 
 
 def configuration(*overrides: str) -> DictConfig:
@@ -76,9 +79,9 @@ def post(url: str, request: object = None) -> bytes:
     return answer
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    """Of a run's metrics.csv."""
-    with (folder / "metrics.csv").open(newline="") as file:
+def rows(folder: Path, name: str = "metrics.csv") -> list[dict[str, str]]:
+    """Of a run's metrics.csv, or its quality.csv."""
+    with (folder / name).open(newline="") as file:
         return list(csv.DictReader(file))
 
 

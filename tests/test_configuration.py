@@ -2,7 +2,7 @@ import pytest
 from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
-from wgan.checks import RULES, check_training
+from wgan.checks import EVALUATION_RULES, RULES, check_training
 
 DEFAULTS = {
     "model.latent_dim": 50,
@@ -19,6 +19,10 @@ DEFAULTS = {
     "trainer.accelerator": "auto",
     "trainer.precision": "32-true",
     "seed": 0,
+    "objective": "fid_mnist",
+    "callbacks.quality.n": 1024,
+    "callbacks.quality.every_n_epochs": 1,
+    "callbacks.quality.final_n": "auto",
 }
 
 
@@ -73,5 +77,6 @@ def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
     for overrides in ([], ["optimizer=adam"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
-    generate = OmegaConf.load(PROJECT / "conf" / "generate.yaml")
+    generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in ("generate", "evaluate"))
     assert keys | {str(key) for key in generate} >= RULES.keys()
+    assert {str(key) for key in evaluate} - {"defaults", "hydra"} == EVALUATION_RULES.keys()

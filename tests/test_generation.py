@@ -1,3 +1,4 @@
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -5,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Run, command
 from PIL import Image
+
+from wgan.generation import interpolate
 
 
 def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> None:
@@ -37,6 +41,35 @@ def test_image_k_is_the_same_whatever_n(smoke_run: Run, tmp_path: Path, run_main
     assert not np.array_equal(many[:20], many[100:])
 
 
+def test_interpolation_goes_from_one_image_to_another(
+    smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]
+) -> None:
+    arguments = (f"run={smoke_run.folder}", "seed=5")
+    assert run_main("generate.py", *arguments, "n=30", "mode=interpolation", "out=ways.npz") == ""
+    assert run_main("generate.py", *arguments, "n=30", "mode=interpolation", "out=ways.png") == ""
+    assert run_main("generate.py", *arguments, "n=6", "out=ends.npz") == ""
+    ways, ends = (np.load(tmp_path / f"{name}.npz")["images"].astype(int) for name in ("ways", "ends"))
+    picture = np.asarray(Image.open(tmp_path / "ways.png"))
+    assert np.array_equal(picture.reshape(3, 28, 10, 28).swapaxes(1, 2).reshape(30, 28, 28), ways)
+    for row, way in enumerate(ways.reshape(3, 10, 28, 28)):
+        assert np.abs(way[0] - ends[2 * row]).max() <= 1  # up to rounding
+        assert np.abs(way[-1] - ends[2 * row + 1]).max() <= 1
+        steps = np.abs(np.diff(way, axis=0)).mean(axis=(1, 2))
+        assert 0 < steps.max() < np.abs(way[-1] - way[0]).mean()
+
+
+def test_interpolated_points_lie_on_the_arc_in_equal_steps() -> None:
+    points = interpolate(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]]), steps=4)
+    angles = torch.tensor([0, math.pi / 6, math.pi / 3, math.pi / 2])
+    assert torch.allclose(points, 2 * torch.stack([angles.cos(), angles.sin()], dim=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [2.0, -1.0])
+def test_interpolation_in_one_dimension_is_a_line(end: float) -> None:
+    points = interpolate(torch.tensor([[1.0]]), torch.tensor([[end]]), steps=3)
+    assert torch.allclose(points.flatten(), torch.tensor([1, (1 + end) / 2, end]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -47,9 +80,12 @@ def test_image_k_is_the_same_whatever_n(smoke_run: Run, tmp_path: Path, run_main
         (["seed=x"], "seed=x: must be a whole number from 0 to 18446744073709551615"),
         (["out=s.jpg"], "out=s.jpg: must be a file's name that ends in .png or .npz, in a folder that exists"),
         (["out=no/s.png"], "out=no/s.png: must be a file's name that ends in .png or .npz, in a folder that exists"),
+        (["mode=video"], "mode=video: must be one of samples, interpolation"),
+        (["mode=interpolation", "n=15"],
+         "n=15: must be a multiple of 10, the length of a row, with mode=interpolation"),
         (["rum=."], "rum=.: no such key; did you mean run?"),
     ],
-)
+)  # fmt: skip
 def test_bad_input(run_main: Callable[..., str], smoke_run: Run, arguments: list[str], line: str) -> None:
     run = [] if not arguments or arguments[0].startswith("run=") else [f"run={smoke_run.folder}"]
     assert run_main("generate.py", *run, *arguments) == f"error: {line}"

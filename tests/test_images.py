@@ -1,6 +1,10 @@
-import torch
+from io import BytesIO
 
-from wgan.images import from_bytes, grid, to_bytes
+import numpy as np
+import torch
+from PIL import Image
+
+from wgan.images import animation, from_bytes, grid, to_bytes
 
 
 def test_every_byte_survives_the_way_to_floats_and_back() -> None:
@@ -23,3 +27,21 @@ def test_grid_goes_row_by_row() -> None:
 def test_grid_of_a_number_that_fills_no_square_ends_in_black() -> None:
     assert grid(torch.ones(5, 1, 1, dtype=torch.uint8)).tolist() == [[1, 1, 1], [1, 1, 0]]
     assert grid(torch.zeros(100, 28, 28, dtype=torch.uint8)).shape == (280, 280)
+
+
+def test_grid_with_a_number_of_columns() -> None:
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1)
+    assert grid(images, columns=3).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_animation_keeps_every_grey() -> None:
+    greys = torch.arange(256, dtype=torch.uint8).view(16, 16)
+    with Image.open(BytesIO(animation([greys, greys.T, greys]))) as picture:
+        assert picture.n_frames == 3
+        picture.seek(1)
+        assert np.array_equal(np.asarray(picture.convert("L")), greys.T.numpy())
+
+
+def test_animation_of_one_image() -> None:
+    with Image.open(BytesIO(animation([torch.zeros(2, 2, dtype=torch.uint8)]))) as picture:
+        assert picture.size == (2, 2)

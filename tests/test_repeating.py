@@ -14,7 +14,7 @@ from wgan.training import train
 
 
 def bits(folder: Path) -> dict[str, str]:
-    """What a run computes, of all weights, images and losses."""
+    """What a run computes, of all weights, images, losses and figures of quality."""
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     states = [state for optimizer in checkpoint["optimizer_states"] for state in optimizer["state"].values()]
     numbers = b"".join(
@@ -23,6 +23,7 @@ def bits(folder: Path) -> dict[str, str]:
     return {
         "weights": hashlib.sha256(numbers).hexdigest(),
         "losses": "".join(",".join(row.values()) for row in rows(folder)),
+        "quality": "".join(path.read_text() for path in sorted(folder.glob("quality.csv"))),
         "images": "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("samples/*"))),
     }
 
@@ -46,14 +47,15 @@ def test_in_one_process_and_in_a_fresh_one(tmp_path: Path, usual: dict[str, str]
     "overrides",
     [
         ["~callbacks.samples", "~callbacks.critic_weights", "~callbacks.divergence", "~callbacks.progress"],
+        ["~callbacks.quality", "objective=wasserstein"],
+        ["callbacks.quality.every_n_epochs=2", "callbacks.quality.n=150", "callbacks.quality.seed=3"],
         ["callbacks.samples.seed=5", "trainer.log_every_n_steps=2"],
-        ["callbacks.checkpoints.every_n_epochs=2"],
+        ["+callbacks.checkpoints.every_n_epochs=2"],
         ["+callbacks.rate._target_=pytorch_lightning.callbacks.ModelSummary"],
     ],
     ids=str,
 )
 def test_whatever_is_logged_or_saved(tmp_path: Path, usual: dict[str, str], overrides: list[str]) -> None:
-    overrides = [f"+{each}" if "every_n_epochs" in each else each for each in overrides]
     train(configuration(*TINY, "trainer.max_epochs=2", *overrides), tmp_path)
     found = bits(tmp_path)
     assert (found["weights"], found["losses"]) == (usual["weights"], usual["losses"])

@@ -26,11 +26,15 @@ RUN = (
     f"trainer.limit_train_batches={ITERATIONS}",
     "data.batch_size=4",
     "model.n_critic=2",
+    "callbacks.quality.n=10",
+    "callbacks.quality.final_n=12",
 )
 
 # A process of its own without PyTorch's seconds of import: forked from one that has imported it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["wgan.fitting", "wgan.callbacks.history", "wgan.callbacks.samples", "wgan.data"])
+PROCESSES.set_forkserver_preload(
+    ["wgan.fitting", "wgan.callbacks.history", "wgan.callbacks.samples", "wgan.callbacks.quality", "wgan.data"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,9 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
     for tag, column in (("critic/loss_real", "c1"), ("generator/loss", "g")):
         assert [point.step for point in events.Scalars(tag)] == list(range(1, EPOCHS * ITERATIONS + 1))
         assert [point.value for point in events.Scalars(tag)] == [float(row[column]) for row in rows(folder)]
-    for points in (events.Images("samples"), events.Scalars("critic/clip_saturation")):
+    for points in (*map(events.Scalars, ("critic/clip_saturation", "quality/recall")), events.Images("samples")):
         assert [point.step for point in points] == [3, 6, 9]
+    assert [point.step for point in events.Scalars("final/recall")] == [9]
 
 
 def state(path: Path) -> dict[str, Any]:
@@ -116,6 +121,10 @@ def train_until_killed(folder: Path, name: str, times: int) -> None:
         ("metrics.csv", 3, 3),
         ("epoch=002.ckpt", 1, 3),
         ("last.ckpt", 2, 3),
+        ("quality.csv", 2, 3),
+        ("quality.csv", 4, 9),
+        ("quality.png", 1, 9),
+        ("progress.gif", 1, 9),
         ("last.ckpt", 3, 6),
         ("generator.safetensors", 1, 9),
         ("result.json", 1, 9),
@@ -241,8 +250,8 @@ def test_a_finished_run_answers_without_pytorch(finished: Path) -> None:
 
 
 def test_train_returns_the_same_when_there_is_nothing_to_do(finished: Path) -> None:
-    estimate = train(configuration(*RUN), finished, resume=True)
-    assert estimate == result(finished)["wasserstein"]
+    objective = train(configuration(*RUN), finished, resume=True)
+    assert objective == result(finished)["fid_mnist"]
 
 
 @pytest.mark.parametrize(
@@ -390,12 +399,12 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
 
 def test_without_history_and_samples_a_run_resumes_too(tmp_path: Path) -> None:
     few = ("~callbacks.history", "~callbacks.samples", "~callbacks.critic_weights")
-    estimates = [
+    objectives = [
         train(configuration(*RUN, *few), tmp_path / "whole"),
         train(configuration(*RUN, *few, "trainer.max_epochs=1"), tmp_path / "run"),
         train(configuration(*RUN, *few), tmp_path / "run", resume=True),
     ]
-    assert estimates[0] == estimates[2] != estimates[1]
+    assert objectives[0] == objectives[2] != objectives[1]
 
 
 def test_grids_are_those_of_a_shorter_run(tmp_path: Path, uninterrupted: Path) -> None:

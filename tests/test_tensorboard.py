@@ -10,6 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from wgan.objective import FIGURES_OF_IMAGES
 from wgan.tensorboard import hyperparameters
 from wgan.training import train
 
@@ -27,7 +28,8 @@ def test_curves_have_a_point_an_iteration(smoke_run: Run) -> None:
         "generator/loss": "g",
         "critic/wasserstein": "wasserstein",
     }
-    assert set(events.Tags()["scalars"]) == {*columns, "critic/clip_saturation"}
+    quality = {f"{place}/{name}" for place in ("quality", "final") for name in FIGURES_OF_IMAGES}
+    assert set(events.Tags()["scalars"]) == {*columns, *quality, "critic/clip_saturation"}
     metrics = np.genfromtxt(smoke_run.folder / "metrics.csv", delimiter=",", names=True)
     for tag, column in columns.items():
         points = events.Scalars(tag)
@@ -94,7 +96,8 @@ def test_hyperparameters_name_each_value_once() -> None:
 def test_hparams_tab_shows_the_final_figures(smoke_run: Run) -> None:
     result = json.loads((smoke_run.folder / "result.json").read_text())
     columns: list[dict[str, object]] = [{"hparam": "model.clip_value"}]
-    columns += [{"metric": {"tag": tag, "group": ""}} for tag in ("generator/loss", "critic/wasserstein")]
+    tags = ("generator/loss", "critic/wasserstein", "final/recall")
+    columns += [{"metric": {"tag": tag, "group": ""}} for tag in tags]
     query = {
         "colParams": [column | {"includeInResult": True} for column in columns],
         "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
@@ -111,3 +114,4 @@ def test_hparams_tab_shows_the_final_figures(smoke_run: Run) -> None:
     assert group["hparams"] == {"model.clip_value": 0.01}
     assert figures["generator/loss"] == result["g"]
     assert figures["critic/wasserstein"] == result["wasserstein"]
+    assert figures["final/recall"] == result["recall"]

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from wgan.objective import FIGURES, FIGURES_OF_IMAGES, figure_of
+
 
 class UserError(Exception):
     """Something that the user can mend; its message is one line: key, value and remedy, or file and remedy."""
@@ -60,10 +62,15 @@ def _are_betas(value: Any) -> bool:
 # In float32 lesser ones are 0.
 POSITIVE = Rule(lambda value: _is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
 SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
+SAMPLES = Rule(lambda value: value == "auto" or whole(10).holds(value), "auto, or a whole number, 10 or more")
 OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
 
 RULES = {
     "seed": whole(0, 2**64 - 1),
+    "objective": Rule(
+        lambda value: isinstance(value, str) and figure_of(value) in FIGURES,
+        f"one of {', '.join(FIGURES)}; with - before it, as in -recall, if more is better",
+    ),
     "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
     "model.n_critic": whole(1, 10_000),
     "model.critic_update": one_of("alternating", "joint"),
@@ -100,6 +107,10 @@ RULES = {
     "trainer.deterministic": SWITCH,
     "trainer.enable_model_summary": SWITCH,
     "callbacks.samples.seed": whole(0, 2**64 - 1),
+    "callbacks.quality.seed": whole(0, 2**64 - 1),
+    "callbacks.quality.every_n_epochs": whole(0),
+    "callbacks.quality.n": whole(10),
+    "callbacks.quality.final_n": SAMPLES,
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
     "callbacks.checkpoints.filename": Rule(
         lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
@@ -107,10 +118,22 @@ RULES = {
     "callbacks.checkpoints.save_last": SWITCH,
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
+    "mode": one_of("samples", "interpolation"),
     "out": Rule(
         lambda value: isinstance(value, str) and Path(value).suffix in (".png", ".npz") and Path(value).parent.is_dir(),
         "a file's name that ends in .png or .npz, in a folder that exists",
     ),
+}
+
+EVALUATION_RULES = {
+    "run": Rule(RULES["run"].holds, "the folder of a run"),
+    "checkpoint": Rule(
+        lambda value: isinstance(value, str) and re.fullmatch(r"final|last|epoch=\d+", value) is not None,
+        "final, last, or the name of a checkpoint, such as epoch=005",
+    ),
+    "n": SAMPLES,
+    "seed": Rule(lambda value: value == "auto" or RULES["seed"].holds(value), f"auto, or {RULES['seed'].words}"),
+    "seeds": whole(1),
 }
 
 OURS = "a run has its own; callbacks.NAME adds to them"
@@ -128,12 +151,16 @@ REFUSED = {
     "set trainer.max_epochs, and trainer.limit_train_batches for the iterations of an epoch",
 }
 
+SINGLE = ("seed", "objective")  # keys of no group
 GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
 
 MONITORED = ("c1", "c2", "g")
 
 # Keys that the configuration of every run has: without them the libraries would take values of their own.
-NEEDED = ("seed", "model.latent_dim", "model.n_critic", "optimizer.critic", "optimizer.generator", "trainer.max_epochs")
+NEEDED = (
+    *SINGLE,
+    *("model.latent_dim", "model.n_critic", "optimizer.critic", "optimizer.generator", "trainer.max_epochs"),
+)
 
 # Keys that exist to hand a value on, each with the key that sets it.
 FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
@@ -155,7 +182,7 @@ def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def check_training(cfg: DictConfig) -> None:
     """Raises UserError for the first thing in a training configuration that cannot be."""
     for key in map(str, cfg):
-        if key not in ("seed", *GROUPS):
+        if key not in (*SINGLE, *GROUPS):
             raise UserError(f"{key}={cfg[key]}: no such key; --help lists all")
     for group in GROUPS:
         if not OmegaConf.is_dict(cfg.get(group)):
@@ -169,6 +196,10 @@ def check_training(cfg: DictConfig) -> None:
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
     check_values(cfg)
+    if figure_of(cfg.objective) in FIGURES_OF_IMAGES and not any(
+        callback.get("_target_") == "wgan.callbacks.quality.Quality" for callback in cfg.callbacks.values()
+    ):
+        raise UserError(f"objective={cfg.objective}: needs callbacks.quality; keep it, or set objective=wasserstein")
     for key, source in FOLLOWS.items():
         if (value := OmegaConf.select(cfg, key)) != OmegaConf.select(cfg, source):
             raise UserError(f"{key}={value}: must be as {source}; set {source} alone")
@@ -184,9 +215,9 @@ def _check_callback(key: str, callback: Any) -> None:
         raise UserError(f"{key}.monitor={callback.monitor}: must be one of {', '.join(MONITORED)}")
 
 
-def check_values(cfg: DictConfig) -> None:
-    """Raises UserError for the first key of RULES that has a value in `cfg` which cannot be."""
-    for key, rule in RULES.items():
+def check_values(cfg: DictConfig, rules: dict[str, Rule] = RULES) -> None:
+    """Raises UserError for the first key of `rules` that has a value in `cfg` which cannot be."""
+    for key, rule in rules.items():
         value = OmegaConf.select(cfg, key, default=ABSENT)
         if value is not ABSENT and not rule.holds(value):
             raise UserError(f"{key}={value}: must be {rule.words}")

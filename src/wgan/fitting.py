@@ -17,6 +17,7 @@ from wgan.checks import DivergenceError, UserError
 from wgan.losses import wasserstein_estimate
 from wgan.machine import check_machine
 from wgan.memory import keep_freed_memory
+from wgan.objective import value_of
 from wgan.targets import check_targets
 from wgan.tensorboard import TensorBoard, hyperparameters
 
@@ -38,7 +39,7 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     """Train in a folder that this process holds, from the run's last checkpoint where there is one.
 
     Returns:
-        The Wasserstein estimate of the last iteration.
+        The value of the configuration's objective.
 
     Raises:
         UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
@@ -79,17 +80,20 @@ def fit(cfg: DictConfig, folder: Path) -> float:
             raise
 
     losses = module.losses | {"wasserstein": wasserstein_estimate(module.losses["c1"], module.losses["c2"])}
-    figures: dict[str, float] = {name: loss.item() for name, loss in losses.items()}
+    measured = losses | {name: value for name, value in trainer.callback_metrics.items() if name not in losses}
+    figures = {name: value.item() for name, value in measured.items() if name != "epoch"}
+    objective = value_of(cfg.objective, figures)
     seconds = timer.time_elapsed()
     counts = {"iterations": module.iteration, "epochs": trainer.current_epoch, "seconds": round(seconds, 3)}
     length = {"max_epochs": cfg.trainer.max_epochs}
     place = {"device": str(trainer.strategy.root_device), "threads": torch.get_num_threads()}
     weights.write_generator(folder, module.generator)
-    runs.write_result(folder, status="finished", **figures, **counts, **length, **place, **provenance)
+    outcome = {"status": "finished", "objective": objective} | figures
+    runs.write_result(folder, **outcome, **counts, **length, **place, **provenance)
 
-    end = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    end = ", ".join(f"{name} {figures[name]:.4g}" for name in losses)
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
     log.info("Run folder:  %s", folder)
     log.info("Curves:      tensorboard --logdir %s", folder.parent)  # HParams knows no figures of a run on its own
     log.info("More images: python generate.py run=%s n=100 out=samples.png", folder)
-    return figures["wasserstein"]
+    return objective

@@ -18,10 +18,10 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def grid(images: Tensor) -> Tensor:
-    """n images as one, near square, filled row by row: uint8 (n, h, w) to (rows * h, columns * w)."""
+def grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """n images as one, near square by default, filled row by row: uint8 (n, h, w) to (rows * h, columns * w)."""
     n, height, width = images.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     cells = images.new_zeros(rows * columns, height, width)
     cells[:n] = images
@@ -32,4 +32,13 @@ def png(image: Tensor) -> bytes:
     """A grey image, uint8 (h, w), as a PNG file."""
     data = BytesIO()
     Image.fromarray(image.numpy()).save(data, format="png")
+    return data.getvalue()
+
+
+def animation(images: list[Tensor]) -> bytes:
+    """Grey images, uint8 (h, w), one after the other as a GIF file: half a second each, and two seconds the last."""
+    data = BytesIO()
+    first, *others = [Image.fromarray(image.numpy()) for image in images]
+    seconds = [0.5] * len(others) + [2.0]
+    first.save(data, "gif", save_all=True, append_images=others, duration=[1000 * s for s in seconds], loop=0)
     return data.getvalue()

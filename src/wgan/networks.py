@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from wgan.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
 from wgan.images import to_bytes
-from wgan.randomness import Purpose, latent_points, stream
+from wgan.randomness import sample_latents
 
 
 class Critic(nn.Sequential):
@@ -56,26 +56,29 @@ class Generator(nn.Sequential):
         """Draw the weights anew: kernels and the linear layer from N(0, 0.02), biases 0."""
         _draw_weights(self, torch_rng)
 
-    @torch.no_grad()
     def sample(self, n: int, seed: int) -> Tensor:
-        """Images 0 to n-1 of `seed`, uint8 (n, 28, 28), on the CPU, in eval mode.
+        """Images 0 to n-1 of `seed`, uint8 (n, 28, 28), on the CPU: image k depends on weights, seed and k alone."""
+        return self.images(sample_latents(n, self.latent_dim, seed))
 
-        Image k depends on the weights, `seed` and k alone. Batches therefore always have the same size: the last one
-        is filled up, since the rounding of a convolution may depend on the size.
+    @torch.no_grad()
+    def images(self, latents: Tensor) -> Tensor:
+        """Latent points (n, latent_dim) to images, uint8 (n, 28, 28), on the CPU, in eval mode.
+
+        No image depends on the other points. Batches therefore always have the same size: the last one is filled up,
+        since the rounding of a convolution may depend on the size.
         """
         batch_size = 100
         device = next(self.parameters()).device
+        filling = latents.new_zeros(-len(latents) % batch_size, self.latent_dim)
         training = self.training
         self.eval()
         batches = []
-        for start in range(0, n, batch_size):
-            rngs = (stream(seed, Purpose.SAMPLE_LATENTS, k) for k in range(start, start + batch_size))
-            latents = torch.cat([latent_points(rng, 1, self.latent_dim) for rng in rngs])
+        for batch in torch.cat([latents, filling]).split(batch_size):
             # Not self(...), which may be compiled: it would be compiled anew for this, and round otherwise.
-            images = self.forward(latents.to(device))  # type: ignore[no-untyped-call]
+            images = self.forward(batch.to(device))  # type: ignore[no-untyped-call]
             batches.append(to_bytes(images).squeeze(1).cpu())
         self.train(training)
-        return torch.cat(batches)[:n]
+        return torch.cat(batches)[: len(latents)]
 
 
 @torch.no_grad()

@@ -33,3 +33,8 @@ def initial_weights(seed: int) -> torch.Generator:
 def latent_points(rng: np.random.Generator, n: int, latent_dim: int) -> Tensor:
     """The next `n` points of N(0, 1)^latent_dim in the stream, (n, latent_dim), float32."""
     return torch.from_numpy(rng.standard_normal((n, latent_dim), dtype=np.float32))
+
+
+def sample_latents(n: int, latent_dim: int, seed: int) -> Tensor:
+    """The latent points of the images 0 to n-1 of `seed`, (n, latent_dim); point k depends on `seed` and k alone."""
+    return torch.cat([latent_points(stream(seed, Purpose.SAMPLE_LATENTS, k), 1, latent_dim) for k in range(n)])

@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from wgan import PROJECT, runs
-from wgan.checks import GROUPS, UserError, leaves
+from wgan.checks import GROUPS, SINGLE, UserError, leaves
 
 LENGTH = "trainer.max_epochs"
 
@@ -63,7 +63,7 @@ def _check_arguments(name: str, others: list[str]) -> None:
 
 def _run_configuration(folder: Path) -> DictConfig:
     cfg = runs.load_configuration(folder, "resume")
-    if unknown := [str(key) for key in cfg if key not in ("seed", *GROUPS)]:
+    if unknown := [str(key) for key in cfg if key not in (*SINGLE, *GROUPS)]:
         raise UserError(f"resume={folder}: {runs.CONFIGURATION} has a key {unknown[0]}; do not trust this folder")
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):

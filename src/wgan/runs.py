@@ -1,5 +1,6 @@
 """The folder of a run: who holds it, its configuration, its records and its result."""
 
+import csv
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from wgan.files import remove_unfinished, write_whole
 CONFIGURATION = ".hydra/config.yaml"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
+QUALITY = "quality.csv"
 RESULT = "result.json"
 
 log = logging.getLogger(__name__)
@@ -96,6 +98,23 @@ def begin_metrics(folder: Path, header: str, done: int) -> Path:
     return path
 
 
+def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
+    """The rows of the run's quality.csv of iterations 1 to `done`.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    path = folder / QUALITY
+    try:
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["iteration"]) <= done]
+            return [row for row in rows if int(row["epoch"]) and int(row["samples"])]
+    except FileNotFoundError:
+        return []
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged; delete it to go on without the quality of earlier epochs") from error
+
+
 def write_result(folder: Path, **figures: Any) -> None:
     """The end of a run, the last that is written of it."""
     write_whole(folder / RESULT, (json.dumps(figures, indent=2) + "\n").encode())
@@ -112,7 +131,7 @@ def read_result(folder: Path) -> dict[str, Any]:
         return {}
     try:
         found: dict[str, Any] = json.loads(path.read_text())
-        needed = {"finished": ("iterations", "max_epochs", "wasserstein"), "diverged": ("iteration",)}[found["status"]]
+        needed = {"finished": ("iterations", "max_epochs", "objective"), "diverged": ("iteration",)}[found["status"]]
         return found | {key: found[key] for key in needed}
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
@@ -120,7 +139,7 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 def provenance() -> dict[str, Any]:
     """What decides, besides the configuration, what a run computes: versions, and the project's git revision."""
-    packages = ("wgan", "torch", "pytorch-lightning", "hydra-core")
+    packages = ("wgan", "torch", "pytorch-lightning", "torchmetrics", "torch-fidelity", "hydra-core")
     versions = {"python": platform.python_version()} | {package: version(package) for package in packages}
     return {"versions": versions, "git_revision": git_revision()}
 

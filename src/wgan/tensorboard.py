@@ -11,8 +11,11 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
 
+FINAL = "final/"  # how the tags of a run's final figures begin
+
 NO_HYPERPARAMETERS = {
     "callbacks",
+    "objective",
     "data.root",
     "model.compile",
     "trainer.accelerator",
@@ -35,7 +38,8 @@ class TensorBoard(TensorBoardLogger):
         records = dict.fromkeys(record for path in earlier for record in RawEventFileLoader(str(path)).Load())
         super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=1 if earlier else None)
         for event in map(Event.FromString, records):
-            if 1 <= event.step <= after and not event.HasField("session_log"):
+            final = any(value.tag.startswith(FINAL) for value in event.summary.value)  # there will be others
+            if 1 <= event.step <= after and not final and not event.HasField("session_log"):
                 self.experiment._get_file_writer().event_writer.add_event(event)
         self.save()
         for path in earlier:

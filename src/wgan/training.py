@@ -20,7 +20,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
     With `resume`, the run that is in the folder goes on from its last checkpoint, or ends at once if it is finished.
 
     Returns:
-        The Wasserstein estimate of the last iteration.
+        The value of the configuration's objective: the smaller, the better.
 
     Raises:
         UserError: if what is asked for cannot be, before any work; if the run diverges, or cannot write its files.
@@ -43,13 +43,13 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
                 if result.get("max_epochs") == cfg.trainer.max_epochs:
                     log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
                     log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
-                    return float(result["wasserstein"])
+                    return float(result["objective"])
             runs.save_configuration(cfg, folder)
             from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 
-            estimate = fit(cfg, folder)
+            objective = fit(cfg, folder)
             gc.collect()  # Lightning's objects refer to each other in circles, in which the networks are
-            return estimate
+            return objective
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
         log.warning("Interrupted; continue with: %s", how_to_resume)
         raise KeyboardInterrupt from None

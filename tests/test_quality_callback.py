@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROJECT, TINY, Run, configuration, result, rows
+from PIL import Image
+from test_tensorboard import events_of
+
+from wgan.callbacks.quality import COLUMNS, plot_quality
+from wgan.checks import UserError
+from wgan.metrics.neighbours import nearest
+from wgan.metrics.quality import reference
+from wgan.objective import FIGURES_OF_IMAGES
+from wgan.training import train
+from wgan.weights import load_generator
+
+FOUR_EPOCHS = (*TINY, "trainer.max_epochs=4", "trainer.limit_train_batches=2")
+
+
+def test_a_row_an_evaluation(tmp_path: Path) -> None:
+    train(configuration(*FOUR_EPOCHS), tmp_path)
+    found = rows(tmp_path, "quality.csv")
+    assert list(found[0]) == list(COLUMNS) == ["iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein"]
+    numbers = [tuple(int(row[name]) for name in ("iteration", "epoch", "samples")) for row in found]
+    assert numbers == [(2, 1, 10), (4, 2, 10), (6, 3, 10), (8, 4, 10), (8, 4, 12)]
+    estimates = {row["iteration"]: float(row["wasserstein"]) for row in rows(tmp_path)}
+    for row in found:
+        assert float(row["wasserstein"]) == pytest.approx(estimates[row["iteration"]], rel=1e-6)
+
+
+def test_the_figures_are_those_of_the_images_of_the_seed(smoke_run: Run) -> None:
+    known = reference(PROJECT / "data", (7,))
+    figures = {name: result(smoke_run.folder)[name] for name in FIGURES_OF_IMAGES}
+    wanted = known.measure(load_generator(smoke_run.folder).sample(100, seed=0))
+    assert figures == pytest.approx(wanted, rel=1e-4)
+    assert {name: float(value) for name, value in rows(smoke_run.folder, "quality.csv")[-1].items()} == pytest.approx(
+        {"iteration": 10, "epoch": 2, "samples": 100, "wasserstein": result(smoke_run.folder)["wasserstein"]} | figures
+    )
+    floor = {name: result(smoke_run.folder)[f"{name}_floor"] for name in FIGURES_OF_IMAGES}
+    assert floor == pytest.approx(known.floor, rel=1e-4)
+
+
+def test_as_many_samples_at_the_end_as_there_are_training_images(tmp_path: Path) -> None:
+    train(configuration(*TINY, "callbacks.quality.final_n=auto", "callbacks.quality.every_n_epochs=0"), tmp_path)
+    assert [row["samples"] for row in rows(tmp_path, "quality.csv")] == ["6265"]
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(1, [1, 2, 3, 4]), (3, [3]), (0, [])])
+def test_every_k_epochs_or_never(tmp_path: Path, every: int, epochs: list[int]) -> None:
+    train(configuration(*FOUR_EPOCHS, f"callbacks.quality.every_n_epochs={every}"), tmp_path)
+    found = rows(tmp_path, "quality.csv")
+    assert [int(row["epoch"]) for row in found if row["samples"] == "10"] == epochs
+    assert [int(row["epoch"]) for row in found if row["samples"] == "12"] == [4]
+    assert (tmp_path / "quality.png").exists() == (every > 0)
+    assert (tmp_path / "nearest.png").exists()
+
+
+def test_the_last_epoch_and_the_end_share_a_row_if_they_share_the_number_of_samples(tmp_path: Path) -> None:
+    train(configuration(*FOUR_EPOCHS, "callbacks.quality.final_n=10"), tmp_path)
+    assert [int(row["epoch"]) for row in rows(tmp_path, "quality.csv")] == [1, 2, 3, 4]
+
+
+def test_tensorboard_has_the_curves_and_the_figures_of_the_end(tmp_path: Path) -> None:
+    train(configuration(*FOUR_EPOCHS), tmp_path)
+    events, found = events_of(tmp_path), rows(tmp_path, "quality.csv")
+    for name in FIGURES_OF_IMAGES:
+        curve, end = events.Scalars(f"quality/{name}"), events.Scalars(f"final/{name}")
+        assert [point.step for point in curve] == [2, 4, 6, 8]
+        assert [point.value for point in curve] == pytest.approx([float(row[name]) for row in found[:4]], rel=1e-6)
+        assert [(point.step, point.value) for point in end] == [(8, pytest.approx(result(tmp_path)[name], rel=1e-6))]
+
+
+def test_nearest_png_shows_samples_above_their_nearest_training_images(smoke_run: Run) -> None:
+    picture = np.asarray(Image.open(smoke_run.folder / "nearest.png"))
+    assert picture.shape == (2 * 28, 10 * 28)
+    cells = picture.reshape(2, 28, 10, 28).swapaxes(1, 2)
+    samples = load_generator(smoke_run.folder).sample(10, seed=0)
+    real = reference(PROJECT / "data", (7,)).images
+    assert np.array_equal(cells[0], samples.numpy())
+    assert np.array_equal(cells[1], real[nearest(samples, real)[0]].numpy())
+
+
+def test_progress_gif_shows_the_grids_one_after_the_other(smoke_run: Run) -> None:
+    with Image.open(smoke_run.folder / "progress.gif") as animation:
+        assert animation.n_frames == 2
+        for frame, seconds in ((0, 0.5), (1, 2)):
+            animation.seek(frame)
+            assert animation.info["duration"] == 1000 * seconds
+            grid = np.asarray(Image.open(smoke_run.folder / "samples" / f"epoch={frame + 1:03d}.png"))
+            assert np.array_equal(np.asarray(animation.convert("L")), grid)
+
+
+def write(folder: Path, fids: list[float], estimates: list[float]) -> None:
+    """The tables of a run with two iterations an epoch."""
+    losses = [f"{2 * i + k},{i + 1},0,0,0,{mean + (-7, 7)[k - 1]}" for i, mean in enumerate(estimates) for k in (1, 2)]
+    quality = [f"{2 * i + 2},{i + 1},10,{fid},0,0,0,0.5,0,{estimates[i] + 7}" for i, fid in enumerate(fids)]
+    (folder / "metrics.csv").write_text("\n".join(["iteration,epoch,c1,c2,g,wasserstein", *losses, ""]))
+    (folder / "quality.csv").write_text("\n".join([",".join(COLUMNS), *quality, "99,9,12,0,0,0,0,0,0,0", ""]))
+
+
+@pytest.mark.parametrize(
+    ("estimates", "correlation"),
+    [([40, 30, 20, 10], 1), ([1, 2, 3, 4], -1), ([40, 20, 30, 10], 0.8), ([10, 40, 20, 30], -0.4)],
+)
+def test_spearman_correlation_worked_out_by_hand(tmp_path: Path, estimates: list[float], correlation: float) -> None:
+    write(tmp_path, [500, 100, 50, 10], estimates)
+    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}).item() == pytest.approx(correlation, abs=1e-5)
+
+
+def test_two_evaluations_have_no_correlation(tmp_path: Path) -> None:
+    write(tmp_path, [500, 100], [2, 1])
+    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}).isnan()
+
+
+def test_quality_png_shows_the_curves_in_their_colours(tmp_path: Path) -> None:
+    write(tmp_path, [500, 100, 50, 10], [40, 30, 20, 10])
+    plot_quality(tmp_path, 10, {"fid_mnist": 1.5})
+    picture = np.asarray(Image.open(tmp_path / "quality.png").convert("RGB"))
+    for colour, half in (((31, 119, 180), 0), ((255, 127, 14), 0), ((44, 160, 44), 1)):
+        shown = np.abs(picture.astype(int) - colour).max(axis=2) < 8
+        assert np.array_split(shown, 2)[half].sum() > 300
+
+
+def test_the_correlation_is_in_the_result(tmp_path: Path) -> None:
+    train(configuration(*FOUR_EPOCHS), tmp_path)
+    assert -1 <= result(tmp_path)["spearman"] <= 1
+
+
+def test_without_history_there_is_no_estimate_to_draw(tmp_path: Path) -> None:
+    train(configuration(*TINY, "~callbacks.history"), tmp_path)
+    assert "spearman" not in result(tmp_path)
+    assert not (tmp_path / "quality.png").exists()
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"\xff\xfe", b"iteration,epoch\n1,1\n", b"iteration,epoch,samples\n1,x,10\n", b"a\n1\n"]
+)
+def test_a_damaged_table_is_told_of(tmp_path: Path, damaged: bytes) -> None:
+    train(configuration(*TINY), tmp_path)
+    (tmp_path / "quality.csv").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"quality\.csv: damaged; delete it to go on without the quality of earlier"):
+        train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path, resume=True)
+
+
+def test_a_table_that_was_deleted_begins_again(tmp_path: Path) -> None:
+    train(configuration(*TINY), tmp_path)
+    (tmp_path / "quality.csv").unlink()
+    train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path, resume=True)
+    assert [row["epoch"] for row in rows(tmp_path, "quality.csv")] == ["2", "2"]
