@@ -116,18 +116,29 @@ def write_generator(folder: Path, generator: Generator) -> None:
     write_whole(folder / GENERATOR, save(weights))
 
 
-def load_generator(folder: Path) -> Generator:
-    """The generator of a finished run, rebuilt from its folder alone.
+def load_generator(folder: Path, checkpoint: str | None = None) -> Generator:
+    """The generator of a finished run, or of one of its checkpoints, rebuilt from the run's folder alone.
 
     Raises:
-        UserError: if the folder is not that of a finished run.
+        UserError: if the folder is not that of a finished run, or has no such checkpoint.
     """
     cfg = load_configuration(folder, "run")
-    if not (folder / GENERATOR).is_file():
+    path = folder / CHECKPOINTS / f"{checkpoint}.ckpt" if checkpoint else folder / GENERATOR
+    if checkpoint and not path.is_file():
+        there = ", ".join(sorted(each.stem for each in path.parent.glob("*.ckpt"))) or "none"
+        raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
+    if not path.is_file():
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
+        weights = _generator_of(read_checkpoint(path)) if checkpoint else load_file(path)
         generator = Generator(cfg.model.latent_dim)
-        generator.load_state_dict(load_file(folder / GENERATOR))
-    except (AttributeError, TypeError, SafetensorError, RuntimeError) as error:
-        raise UserError(f"run={folder}: {GENERATOR} or {CONFIGURATION} is damaged; name another run") from error
+        generator.load_state_dict(weights)
+    except (AttributeError, KeyError, TypeError, SafetensorError, RuntimeError, DamagedError) as error:
+        raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error
     return generator
+
+
+def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    prefix = "generator."
+    state = checkpoint["state_dict"]
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
