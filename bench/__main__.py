@@ -23,7 +23,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.bare import BareLoop
 from bench.memory import peak_memory
-from bench.timing import configuration, ends, first_begin, in_bfloat16, in_lightning, in_loop, in_plain_loop
+from bench.timing import (
+    WITHOUT_QUALITY,
+    configuration,
+    ends,
+    first_begin,
+    in_bfloat16,
+    in_lightning,
+    in_loop,
+    in_plain_loop,
+)
 from wgan import PROJECT
 from wgan.memory import keep_freed_memory
 from wgan.training import train
@@ -132,16 +141,25 @@ def framework() -> Iterator[tuple[str, str, str]]:
     yield "framework an iteration", f"{median(costs):.2f} ms", remark
 
 
-def records() -> Iterator[tuple[str, str, str]]:
-    """What the end of an epoch costs: history, grid of samples, histograms, TensorBoard and checkpoints."""
-    epochs, length = 4, 4
+def end_of_epoch(*overrides: str) -> tuple[float, float]:
+    """Seconds that the end of an epoch takes, the first one left out, and those of an iteration."""
+    epochs, length = 5, 4
     with TemporaryDirectory() as folder:
-        train(configuration(f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={length}"), Path(folder))
+        run = (f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={length}")
+        train(configuration(*run, *overrides), Path(folder))
         marks = ends(folder)
     iteration = median(later - earlier for earlier, later in pairwise(marks))
-    end = median(marks[first] - marks[first - 1] - iteration for first in range(length, len(marks), length))
-    share = f"{end / (97 * iteration):.2%} of the 97 iterations of an epoch"
-    yield "records at the end of an epoch", f"{1e3 * end:.0f} ms", share
+    firsts = range(2 * length, len(marks), length)
+    return median(marks[first] - marks[first - 1] - iteration for first in firsts), iteration
+
+
+def records() -> Iterator[tuple[str, str, str]]:
+    """What the end of an epoch costs: history, samples, histograms, TensorBoard, checkpoints; and quality."""
+    without, iteration = end_of_epoch(*WITHOUT_QUALITY)
+    quality = end_of_epoch("callbacks.quality.final_n=10")[0] - without
+    for name, seconds in (("records", without), ("quality", quality)):
+        share = f"{seconds / (97 * iteration):.2%} of the 97 iterations of an epoch"
+        yield f"{name} at the end of an epoch", f"{1e3 * seconds:.0f} ms", share
 
 
 def python(*arguments: str) -> None:

@@ -1,3 +1,4 @@
+import json
 import logging
 import re
 from pathlib import Path
@@ -7,7 +8,8 @@ from conftest import PROJECT
 from PIL import Image
 
 import bench.__main__ as bench
-from bench import scaling
+from bench import results, scaling
+from wgan.objective import FIGURES
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,11 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         for way in ("plain loop", "bare loop", "wgan")
     ]
     assert list(table)[:6] == ways
-    measured_by_difference = ("framework an iteration", "records at the end of an epoch")
+    measured_by_difference = (
+        "framework an iteration",
+        "records at the end of an epoch",
+        "quality at the end of an epoch",
+    )
     assert all(float(value) > 0 for name, value in table.items() if name not in measured_by_difference)
     assert float(table["iteration, wgan, fp32"]) < float(table["iteration, plain loop, fp32"])
     assert float(table["limit of an iteration, fp32"]) < float(table["iteration, bare loop, fp32"])
@@ -52,3 +58,23 @@ def test_figures_name_the_command_that_measures_them() -> None:
     text = (PROJECT / "docs" / "performance.md").read_text()
     for command in ("make bench", "python -m bench.scaling docs/scaling.png"):
         assert command in text
+
+
+def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for sweep, fids in (("default", (10, 14)), ("paper", (30, 30))):
+        for job, fid in enumerate(fids):
+            run = tmp_path / sweep / str(job)
+            run.mkdir(parents=True)
+            outcome: dict[str, object] = dict.fromkeys((*FIGURES, "spearman"), 0.5)
+            (run / "result.json").write_text(json.dumps(outcome | {"fid_mnist": fid, "fid_mnist_floor": 1.52}))
+            table = [f"97,{20 * fid},{0.25 + 0.5 * job}", f"194,{2 * fid},0.9", f"194,{fid},0.8"]
+            (run / "quality.csv").write_text("\n".join(["iteration,fid_mnist,digit_share", *table, ""]))
+    results.main(f"{tmp_path}/default", f"{tmp_path}/paper")
+    lines = capsys.readouterr().out.splitlines()
+    end = lines.index("")
+    assert lines[0] == "| figure | default, 2 seeds | paper, 2 seeds | floor |"
+    assert lines[1] == "| --- | --- | --- | --- |"
+    assert lines[2] == "| `fid_mnist` | 12 ± 2.8 | 30 ± 0 | 1.52 |"
+    assert lines[end - 1] == "| `spearman` | 0.5 ± 0 | 0.5 ± 0 |  |"
+    assert end == 2 + len(FIGURES) + 1
+    assert lines[end + 3 :] == ["| 97 | 240 | 0.500 | 600 | 0.500 |", "| 194 | 24 | 0.900 | 60 | 0.900 |"]

@@ -1,0 +1,53 @@
+"""The tables of docs/results.md: python -m bench.results FOLDER ..., each of a sweep over seeds."""
+
+import csv
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+
+from wgan.objective import FIGURES
+
+
+def at_the_end(folders: dict[str, list[Path]]) -> None:
+    """Print a row a figure: its mean ± standard deviation over the seeds, and its floor."""
+    results = {name: [json.loads((run / "result.json").read_text()) for run in runs] for name, runs in folders.items()}
+    print("| figure |", " | ".join(f"{name}, {len(runs)} seeds" for name, runs in folders.items()), "| floor |")
+    print("| --- |", "--- | " * len(folders) + "--- |")
+    for figure in (*FIGURES, "spearman"):
+        values = [[result[figure] for result in found] for found in results.values()]
+        floor = next(iter(results.values()))[0].get(f"{figure}_floor")
+        cells = [*(f"{mean(each):.3g} ± {stdev(each):.2g}" for each in values), "" if floor is None else f"{floor:.3g}"]
+        print(f"| `{figure}` |", " | ".join(cells), "|")
+
+
+def on_the_way(folders: dict[str, list[Path]]) -> None:
+    """Print a row an evaluation: means over the seeds of fid_mnist and digit_share."""
+    print("| iteration |", " | ".join(f"{name}: `fid_mnist` | `digit_share`" for name in folders), "|")
+    print("| --- |", "--- | " * 2 * len(folders))
+    found = defaultdict(list)
+    for name, runs in folders.items():
+        for run in runs:
+            with (run / "quality.csv").open(newline="") as file:
+                *epochs, _ = csv.DictReader(file)
+            for row in epochs:
+                found[int(row["iteration"]), name].append((float(row["fid_mnist"]), float(row["digit_share"])))
+    for iteration in sorted({iteration for iteration, _ in found}):
+        cells = []
+        for name in folders:
+            fid, share = (mean(values) for values in zip(*found[iteration, name], strict=True))
+            cells.append(f"{fid:.3g} | {share:.3f}")
+        print(f"| {iteration} |", " | ".join(cells), "|")
+
+
+def main(*sweeps: str) -> None:
+    """Print both tables."""
+    folders = {Path(sweep).name: sorted(path.parent for path in Path(sweep).glob("*/result.json")) for sweep in sweeps}
+    at_the_end(folders)
+    print()
+    on_the_way(folders)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
