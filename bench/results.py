@@ -14,7 +14,7 @@ def at_the_end(folders: dict[str, list[Path]]) -> None:
     """Print a row a figure: its mean ± standard deviation over the seeds, and its floor."""
     results = {name: [json.loads((run / "result.json").read_text()) for run in runs] for name, runs in folders.items()}
     print("| figure |", " | ".join(f"{name}, {len(runs)} seeds" for name, runs in folders.items()), "| floor |")
-    print("| --- |", "--- | " * len(folders) + "--- |")
+    print("| --- |", " | ".join(["---"] * (len(folders) + 1)), "|")
     for figure in (*FIGURES, "spearman"):
         values = [[result[figure] for result in found] for found in results.values()]
         floor = next(iter(results.values()))[0].get(f"{figure}_floor")
@@ -23,22 +23,20 @@ def at_the_end(folders: dict[str, list[Path]]) -> None:
 
 
 def on_the_way(folders: dict[str, list[Path]]) -> None:
-    """Print a row an evaluation: means over the seeds of fid_mnist and digit_share."""
-    print("| iteration |", " | ".join(f"{name}: `fid_mnist` | `digit_share`" for name in folders), "|")
-    print("| --- |", "--- | " * 2 * len(folders))
+    """Print a row an evaluation: means over the seeds of some figures."""
+    columns = ("fid_mnist", "digit_share", "wasserstein")
+    print("| iteration |", " | ".join(f"{name}: `{column}`" for name in folders for column in columns), "|")
+    print("| --- |", " | ".join(["---"] * len(columns) * len(folders)), "|")
     found = defaultdict(list)
     for name, runs in folders.items():
         for run in runs:
             with (run / "quality.csv").open(newline="") as file:
                 *epochs, _ = csv.DictReader(file)
             for row in epochs:
-                found[int(row["iteration"]), name].append((float(row["fid_mnist"]), float(row["digit_share"])))
+                found[int(row["iteration"]), name].append([float(row[column]) for column in columns])
     for iteration in sorted({iteration for iteration, _ in found}):
-        cells = []
-        for name in folders:
-            fid, share = (mean(values) for values in zip(*found[iteration, name], strict=True))
-            cells.append(f"{fid:.3g} | {share:.3f}")
-        print(f"| {iteration} |", " | ".join(cells), "|")
+        means = (mean(values) for name in folders for values in zip(*found[iteration, name], strict=True))
+        print(f"| {iteration} |", " | ".join(f"{value:.3g}" for value in means), "|")
 
 
 def main(*sweeps: str) -> None:

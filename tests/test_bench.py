@@ -67,8 +67,8 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
             run.mkdir(parents=True)
             outcome: dict[str, object] = dict.fromkeys((*FIGURES, "spearman"), 0.5)
             (run / "result.json").write_text(json.dumps(outcome | {"fid_mnist": fid, "fid_mnist_floor": 1.52}))
-            table = [f"97,{20 * fid},{0.25 + 0.5 * job}", f"194,{2 * fid},0.9", f"194,{fid},0.8"]
-            (run / "quality.csv").write_text("\n".join(["iteration,fid_mnist,digit_share", *table, ""]))
+            table = [f"97,{20 * fid},{0.25 + 0.5 * job},7", f"194,{2 * fid},0.9,8", f"194,{fid},0.8,8"]
+            (run / "quality.csv").write_text("\n".join(["iteration,fid_mnist,digit_share,wasserstein", *table, ""]))
     results.main(f"{tmp_path}/default", f"{tmp_path}/paper")
     lines = capsys.readouterr().out.splitlines()
     end = lines.index("")
@@ -77,4 +77,4 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[2] == "| `fid_mnist` | 12 ± 2.8 | 30 ± 0 | 1.52 |"
     assert lines[end - 1] == "| `spearman` | 0.5 ± 0 | 0.5 ± 0 |  |"
     assert end == 2 + len(FIGURES) + 1
-    assert lines[end + 3 :] == ["| 97 | 240 | 0.500 | 600 | 0.500 |", "| 194 | 24 | 0.900 | 60 | 0.900 |"]
+    assert lines[end + 3 :] == ["| 97 | 240 | 0.5 | 7 | 600 | 0.5 | 7 |", "| 194 | 24 | 0.9 | 8 | 60 | 0.9 | 8 |"]

@@ -11,7 +11,9 @@ README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line.partition(" #")[0].rstrip() for block in BLOCKS for line in block.splitlines()]
 
-SHORT = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1"  # of a training command, the rest as written
+# Of a training command; the rest is as written.
+SHORT = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1"
+SHORT += " callbacks.quality.n=10 callbacks.quality.final_n=10"
 
 
 @pytest.fixture
@@ -60,8 +62,13 @@ def test_every_command_works(checkout: Path) -> None:
         elif line.startswith("python generate.py "):
             run = next(checkout.glob("outputs/*/*/result.json")).parent
             shell(line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))), checkout)
-            with Image.open(checkout / "sevens.png") as picture:
+            with Image.open(checkout / line.rpartition("out=")[2]) as picture:
                 assert picture.size == (280, 280)
+        elif line.startswith("python evaluate.py "):
+            run = next(checkout.glob("outputs/*/*/result.json")).parent
+            table = shell(line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))), checkout)
+            assert ("±" in table) == ("seeds=5" in line)
+            assert len(table.splitlines()) == 7
         else:
             pytest.fail(f"no test for the README's command: {line}")
     assert len(list(checkout.glob("multirun/*/*/*/result.json"))) == 8
@@ -69,7 +76,7 @@ def test_every_command_works(checkout: Path) -> None:
 
 def test_the_table_of_hyperparameters_tells_the_defaults() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \|", README, re.MULTILINE)
-    assert len(rows) >= 13
+    assert len(rows) >= 14
     groups = {"optimizer": "rmsprop", "trainer": "auto"}
     for key, default in rows:
         if key in groups:
@@ -89,8 +96,8 @@ def test_files_named_in_the_readme_exist() -> None:
 
 def test_make_help_has_a_line_for_each_target() -> None:
     lines = shell("make help", PROJECT).splitlines()
-    targets = ["help", "install", "train", "sweep", "tensorboard", "test", "bench", "lint", "format", "clean"]
-    assert [line.split()[0] for line in lines] == targets
+    targets = "help install train sweep tensorboard test bench classifier lint format clean"
+    assert [line.split()[0] for line in lines] == targets.split()
     assert all(len(line.split()) > 2 for line in lines)
 
 
