@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 LOGDIR ?= outputs
 
-.PHONY: help install train sweep tensorboard test bench lint format clean
+.PHONY: help install train sweep tensorboard test bench classifier lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,9 @@ test: $(INSTALLED)  ## run the whole test suite; ARGS="-m 'not slow'" for the qu
 
 bench: $(INSTALLED)  ## measure what an iteration, a job and a run cost here
 	$(BIN)/python -m bench
+
+classifier: $(INSTALLED)  ## train the digit classifier of the quality figures anew
+	$(BIN)/python -m wgan.metrics.classifier_training
 
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check

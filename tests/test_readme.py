@@ -94,6 +94,12 @@ def test_files_named_in_the_readme_exist() -> None:
         assert (PROJECT / path).exists() or (PROJECT / "src" / "wgan" / path).exists(), path
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/performance.md", "docs/results.md", "data/README.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\((?!https:|#)([^)#]+)", (PROJECT / name).read_text()):
+        assert ((PROJECT / name).parent / link).exists(), link
+
+
 def test_make_help_has_a_line_for_each_target() -> None:
     lines = shell("make help", PROJECT).splitlines()
     targets = "help install train sweep tensorboard test bench classifier lint format clean"
