@@ -1,4 +1,4 @@
-"""The tables of docs/results.md: python -m bench.results FOLDER ..., each of a sweep over seeds."""
+"""The tables of docs/results.md: python -m bench.results FOLDER ..., each of a sweep over two seeds or more."""
 
 import csv
 import json
@@ -13,9 +13,12 @@ from wgan.objective import FIGURES
 def at_the_end(folders: dict[str, list[Path]]) -> None:
     """Print a row a figure: its mean ± standard deviation over the seeds, and its floor."""
     results = {name: [json.loads((run / "result.json").read_text()) for run in runs] for name, runs in folders.items()}
+    figures = [
+        name for name in (*FIGURES, "spearman") if all(name in each for found in results.values() for each in found)
+    ]
     print("| figure |", " | ".join(f"{name}, {len(runs)} seeds" for name, runs in folders.items()), "| floor |")
     print("| --- |", " | ".join(["---"] * (len(folders) + 1)), "|")
-    for figure in (*FIGURES, "spearman"):
+    for figure in figures:
         values = [[result[figure] for result in found] for found in results.values()]
         floor = next(iter(results.values()))[0].get(f"{figure}_floor")
         cells = [*(f"{mean(each):.3g} ± {stdev(each):.2g}" for each in values), "" if floor is None else f"{floor:.3g}"]
@@ -31,8 +34,10 @@ def on_the_way(folders: dict[str, list[Path]]) -> None:
     for name, runs in folders.items():
         for run in runs:
             with (run / "quality.csv").open(newline="") as file:
-                *epochs, _ = csv.DictReader(file)
-            for row in epochs:
+                rows = list(csv.DictReader(file))
+            for row in rows:
+                if row["samples"] != rows[0]["samples"]:  # of the end
+                    continue
                 found[int(row["iteration"]), name].append([float(row[column]) for column in columns])
     for iteration in sorted({iteration for iteration, _ in found}):
         means = (mean(values) for name in folders for values in zip(*found[iteration, name], strict=True))

@@ -67,8 +67,9 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
             run.mkdir(parents=True)
             outcome: dict[str, object] = dict.fromkeys((*FIGURES, "spearman"), 0.5)
             (run / "result.json").write_text(json.dumps(outcome | {"fid_mnist": fid, "fid_mnist_floor": 1.52}))
-            table = [f"97,{20 * fid},{0.25 + 0.5 * job},7", f"194,{2 * fid},0.9,8", f"194,{fid},0.8,8"]
-            (run / "quality.csv").write_text("\n".join(["iteration,fid_mnist,digit_share,wasserstein", *table, ""]))
+            table = [f"97,10,{20 * fid},{0.25 + 0.5 * job},7", f"194,10,{2 * fid},0.9,8", f"194,12,{fid},0.8,8"]
+            table = ["iteration,samples,fid_mnist,digit_share,wasserstein", *table, ""]
+            (run / "quality.csv").write_text("\n".join(table))
     results.main(f"{tmp_path}/default", f"{tmp_path}/paper")
     lines = capsys.readouterr().out.splitlines()
     end = lines.index("")

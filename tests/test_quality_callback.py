@@ -133,13 +133,21 @@ def test_without_history_there_is_no_estimate_to_draw(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"\xff\xfe", b"iteration,epoch\n1,1\n", b"iteration,epoch,samples\n1,x,10\n", b"a\n1\n"]
+    "damaged",
+    [
+        b"\xff\xfe",
+        b"iteration,epoch\n1,1\n",
+        b"iteration,epoch,samples\n1,x,10\n",
+        b"iteration,epoch,samples,fid_mnist\n1,1,10\n",
+        b"a\n1\n",
+    ],
 )
 def test_a_damaged_table_is_told_of(tmp_path: Path, damaged: bytes) -> None:
     train(configuration(*TINY), tmp_path)
     (tmp_path / "quality.csv").write_bytes(damaged)
     with pytest.raises(UserError, match=r"quality\.csv: damaged; delete it to go on without the quality of earlier"):
         train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path, resume=True)
+    assert len(rows(tmp_path)) == 3  # told before any work
 
 
 def test_a_table_that_was_deleted_begins_again(tmp_path: Path) -> None:

@@ -357,6 +357,22 @@ def test_a_strangers_checkpoint_deletes_nothing(finished: Path) -> None:
         assert (victim / "sub").is_dir()
 
 
+def test_a_run_of_an_older_version_is_told_of(finished: Path, run_main: Callable[..., str]) -> None:
+    path = finished / ".hydra" / "config.yaml"
+    path.write_text(path.read_text().replace("objective: fid_mnist\n", ""))
+    line = f"resume={finished}: .hydra/config.yaml has no objective, as those of older versions; start another run"
+    assert run_main("train.py", "resume=run") == f"error: {line}"
+
+
+def test_pictures_that_were_deleted_are_not_missed(finished: Path) -> None:
+    shutil.rmtree(finished / "samples")
+    for name in ("progress.gif", "result.json"):
+        (finished / name).unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert result(finished)["status"] == "finished"
+    assert not (finished / "progress.gif").exists()
+
+
 def test_a_value_that_the_run_has_is_no_change(finished: Path, run_main: Callable[..., str]) -> None:
     assert run_main("train.py", "resume=run", "optimizer.lr=5e-5", "model.n_critic=2") == ""
 

@@ -82,7 +82,7 @@ def test_a_run_folder_cannot(run_main: Callable[..., str], tmp_path: Path, argum
         ("!!python/object/apply:os.mkdir [made]", ".hydra/config.yaml is damaged; name another run"),
         ("seed: !!python/name:os.mkdir", ".hydra/config.yaml is damaged; name another run"),
         ("[1, 2]", ".hydra/config.yaml is no configuration; name another run"),
-        ("# @package hydra\ncallbacks: {evil: {_target_: os.mkdir, path: made}}", "model=None: must be one of"),
+        ("# @package hydra\ncallbacks: {evil: {_target_: os.mkdir, path: made}}", ".hydra/config.yaml has no seed,"),
     ],
 )
 def test_a_run_folder_cannot_tell_hydra_what_to_do(

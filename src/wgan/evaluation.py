@@ -38,7 +38,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     known = reference(PROJECT / "data", digits_of(run.data.digit))
     n = len(known.images) if cfg.n == "auto" else cfg.n
     first = OmegaConf.select(run, "callbacks.quality.seed", default=run.seed) if cfg.seed == "auto" else cfg.seed
-    seeds = [first + k for k in range(cfg.seeds)]
+    seeds = [(first + k) % 2**64 for k in range(cfg.seeds)]
     measured = [known.measure(generator.sample(n, seed)) for seed in seeds]
     figures = {name: statistics.fmean(each[name] for each in measured) for name in known.floor}
     outcome = {"checkpoint": cfg.checkpoint, "n": n, "seeds": seeds, "figures": figures, "floor": known.floor}

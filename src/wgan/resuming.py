@@ -65,6 +65,10 @@ def _run_configuration(folder: Path) -> DictConfig:
     cfg = runs.load_configuration(folder, "resume")
     if unknown := [str(key) for key in cfg if key not in (*SINGLE, *GROUPS)]:
         raise UserError(f"resume={folder}: {runs.CONFIGURATION} has a key {unknown[0]}; do not trust this folder")
+    if missing := [key for key in SINGLE if key not in cfg]:
+        raise UserError(
+            f"resume={folder}: {runs.CONFIGURATION} has no {missing[0]}, as those of older versions; start another run"
+        )
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
             raise UserError(f"resume={folder}: {path} leads out of the folder; remove this link")

@@ -107,8 +107,10 @@ def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
     path = folder / QUALITY
     try:
         with path.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["iteration"]) <= done]
-            return [row for row in rows if int(row["epoch"]) and int(row["samples"])]
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            int(row["epoch"]), int(row["samples"]), *map(float, row.values())
+        return [row for row in rows if int(row["iteration"]) <= done]
     except FileNotFoundError:
         return []
     except (csv.Error, KeyError, TypeError, ValueError) as error:

@@ -40,6 +40,9 @@ class Quality(Callback):
         self.n = n
         self.final_n = final_n
 
+    def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
+        read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
+
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         epoch = trainer.current_epoch + 1
         if self.is_due(epoch):

@@ -31,6 +31,7 @@ class Samples(Callback):
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
         folder = Path(trainer.default_root_dir)
-        names = sorted((folder / "samples").glob("epoch=*.png"))
+        names = sorted((folder / "samples").glob("epoch=*.png"), key=lambda path: int(path.stem.partition("=")[2]))
         pictures = [torch.from_numpy(np.array(Image.open(name))) for name in names]
-        write_whole(folder / "progress.gif", animation(pictures))
+        if pictures:  # they may have been deleted
+            write_whole(folder / "progress.gif", animation(pictures))

@@ -29,8 +29,7 @@ class Given(nn.Identity):
 class Reference:
     """The real images of some digits, uint8 (N, 28, 28), to measure others against; all on the CPU.
 
-    `held_out` are images of the same digits from MNIST's test set: their figures are the floor, which a perfect
-    generator would reach.
+    `held_out` are images of the same digits from MNIST's test set: their figures are the floor.
     """
 
     def __init__(self, images: Tensor, held_out: Tensor, digits: tuple[int, ...]) -> None:
@@ -47,14 +46,15 @@ class Reference:
             fid_mnist, kid_mnist: distances to the real images, smaller is better (Heusel et al. 2017; Binkowski et al.
                 2018, estimated, so that it can be less than 0).
             precision, recall: shares in [0, 1] of the images that look real, and of the real ones that are covered
-                (Kynkäänniemi et al. 2019), between as many images of each kind.
+                (Kynkäänniemi et al. 2019). They depend on the numbers of images: as many are taken of each kind, and
+                not more than are held out, so that they compare with the floor.
             digit_share: share in [0, 1] that the classifier takes for a wanted digit.
             nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
         """
         features, digits = self.classifier.classify(images)
-        n = min(len(features), len(self.features))
-        spread = torch.arange(n) * len(self.features) // n
-        precision, recall = calculate_precision_recall_part(features, self.features[spread], NEIGHBOURHOOD, 1000)
+        n = min(len(features), len(self.features), len(self.held_out))
+        thinned = (points[torch.arange(n) * len(points) // n] for points in (features, self.features))
+        precision, recall = calculate_precision_recall_part(*thinned, NEIGHBOURHOOD, 1000)
         _, distances = nearest(images, self.images)
         return {
             "fid_mnist": frechet_distance(self.features, features),
