@@ -43,7 +43,7 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 def test_the_picture_of_how_costs_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = {"ROUNDS": 1, "ITERATIONS": 1, "N_CRITIC": (1, 3), "BATCH_SIZE": (4, 64), "LENGTH": 3}
+    short = {"ROUNDS": 1, "ITERATIONS": 3, "N_CRITIC": (1, 10), "BATCH_SIZE": (4, 64), "LENGTH": 3}
     for name, value in short.items():
         monkeypatch.setattr(scaling, name, value)
     scaling.main(str(tmp_path / "out.png"))
