@@ -14,7 +14,7 @@ install: $(INSTALLED)  ## make .venv with the versions of constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,parallel,slurm,optuna]'
 	touch $@
 
 train: $(INSTALLED)  ## train the default experiment; ARGS="key=value ..." overrides

@@ -3,10 +3,11 @@
 import hydra
 from omegaconf import DictConfig
 
-from wgan.command_line import errors_in_one_line
+from wgan.command_line import errors_in_one_line, with_values_quoted
 
 
 @errors_in_one_line
+@with_values_quoted("run", "out")
 @hydra.main(version_base="1.3", config_path="conf", config_name="generate")
 def main(cfg: DictConfig) -> None:
     from wgan.generation import generate  # PyTorch takes seconds to import: --help does without

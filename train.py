@@ -1,7 +1,5 @@
 """Train a WGAN: python train.py [key=value ...]; -m sweeps, resume=FOLDER goes on, --help lists the keys."""
 
-import logging
-import math
 from pathlib import Path
 
 import hydra
@@ -9,24 +7,25 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from wgan.checks import DivergenceError
 from wgan.command_line import errors_in_one_line
 from wgan.resuming import with_resume
+from wgan.sweeps.identity import check_no_sweep, run_configuration
+from wgan.sweeps.job import run_job
+from wgan.sweeps.launch import with_summary
 from wgan.training import train
 
 
 @errors_in_one_line
 @with_resume
+@with_summary
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     hydra_cfg = HydraConfig.get()
-    try:
-        return train(cfg, Path(hydra_cfg.runtime.output_dir), resume=hydra_cfg.job.config_name == "resume")
-    except DivergenceError as error:
-        if hydra_cfg.mode != RunMode.MULTIRUN:
-            raise
-        logging.getLogger("wgan").error("%s", error)
-        return math.inf  # for a sweeper the worst of all, and the other jobs go on
+    if hydra_cfg.mode == RunMode.MULTIRUN:
+        return run_job(cfg, hydra_cfg)
+    check_no_sweep(hydra_cfg.overrides.task)
+    folder = Path(hydra_cfg.runtime.output_dir)
+    return train(run_configuration(cfg), folder, resume=hydra_cfg.job.config_name == "resume")
 
 
 if __name__ == "__main__":

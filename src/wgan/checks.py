@@ -116,6 +116,13 @@ RULES = {
         lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
     ),
     "callbacks.checkpoints.save_last": SWITCH,
+    "sweep": Rule(
+        lambda value: isinstance(value, str) and re.fullmatch(r"(/?\w[\w.=+-]*)+", value, re.ASCII) is not None,
+        "a folder's name, of letters, digits and _.=+-",
+    ),
+    "rerun": SWITCH,
+    "fail_fast": SWITCH,
+    "jobs_per_gpu": whole(1),
     "n": whole(1),
     "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
     "mode": one_of("samples", "interpolation"),

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -33,6 +34,27 @@ NO_NEWS = (
     "Checkpoint directory .* exists and is not empty",  # a run that goes on
     "The dirpath has changed",  # the same, in a folder that was moved
 )
+
+
+def check_buildable(configurations: Sequence[DictConfig]) -> None:
+    """Build what the configurations name, and let it go: what a sweep's jobs would find before their first iteration.
+
+    Whether the machine is fit is not looked at: jobs may run on others.
+
+    Raises:
+        UserError, hydra.errors.InstantiationException: for the first thing that cannot be.
+    """
+    sets_of_images: dict[tuple[str, str], int] = {}
+    for cfg in configurations:
+        check_targets(cfg)
+        instantiate(cfg.model)
+        for callback in cfg.callbacks.values():
+            instantiate(callback)
+        data = instantiate(cfg.data)
+        images = (str(data.root), str(data.digits))
+        if sets_of_images.get(images, 0) < data.batch_size:
+            data.setup("fit")
+            sets_of_images[images] = data.batch_size
 
 
 def fit(cfg: DictConfig, folder: Path) -> float:

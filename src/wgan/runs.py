@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -27,31 +28,60 @@ CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 QUALITY = "quality.csv"
 RESULT = "result.json"
+LOCK = ".lock"
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """The folder for this process alone; the lock ends with the process, however that ends.
 
     Raises:
-        UserError: if another process holds it.
+        UserError: if another process holds it, unless that is to be waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    lock = FileLock(path, timeout=0)
+    path = folder / LOCK
+    lock = FileLock(path)
     try:
-        lock.acquire()
+        lock.acquire(timeout=0)
     except Timeout as error:
         holder = path.read_text() or "another process"
-        raise UserError(f"{folder}: {holder} trains in it; wait for its end, or name another folder") from error
+        if not wait:
+            raise UserError(f"{folder}: {holder} trains in it; wait for its end, or name another folder") from error
+        log.info("%s: %s trains in it; waiting for its end", folder, holder)
+        lock.acquire()
     try:
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         remove_unfinished(folder)
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the folder."""
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def empty(folder: Path) -> None:
+    """Remove the run that is in a folder which this process holds; the log, which is open, is cut.
+
+    The result goes first, then the checkpoints: what a crash leaves is a run that goes on, or starts.
+    """
+    (folder / RESULT).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.suffix == ".log":
+            os.truncate(path, 0)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def check_unused(folder: Path) -> None:

@@ -3,6 +3,8 @@
 import gc
 import logging
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -28,33 +30,44 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
     """
     check_training(cfg)
     how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
-    try:
-        with runs.held(folder):
-            if not resume:
-                runs.check_unused(folder)
-            else:
-                check_unchanged(runs.load_configuration(folder, "resume"), cfg)
-                result = runs.read_result(folder)
-                if result.get("status") == "diverged":
-                    raise UserError(
-                        f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
-                        "start another, with a lower optimizer.lr, say"
-                    )
-                if result.get("max_epochs") == cfg.trainer.max_epochs:
-                    log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
-                    log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
-                    return float(result["objective"])
-            runs.save_configuration(cfg, folder)
-            from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
+    with saying(how_to_resume, folder), runs.held(folder):
+        if not resume:
+            runs.check_unused(folder)
+        else:
+            check_unchanged(runs.load_configuration(folder, "resume"), cfg)
+            result = runs.read_result(folder)
+            if result.get("status") == "diverged":
+                raise UserError(
+                    f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
+                    "start another, with a lower optimizer.lr, say"
+                )
+            if result.get("max_epochs") == cfg.trainer.max_epochs:
+                log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
+                log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
+                return float(result["objective"])
+        return train_in(folder, cfg)
 
-            objective = fit(cfg, folder)
-            gc.collect()  # Lightning's objects refer to each other in circles, in which the networks are
-            return objective
+
+def train_in(folder: Path, cfg: DictConfig) -> float:
+    """Train in a folder that this process holds, from the run's last checkpoint where there is one."""
+    runs.save_configuration(cfg, folder)
+    from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
+
+    objective = fit(cfg, folder)
+    gc.collect()  # Lightning's objects refer to each other in circles, in which the networks are
+    return objective
+
+
+@contextmanager
+def saying(how_to_continue: str, folder: Path) -> Iterator[None]:
+    """Say how to continue when training in `folder` is interrupted, or can't write."""
+    try:
+        yield
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
-        log.warning("Interrupted; continue with: %s", how_to_resume)
+        log.warning("Interrupted; continue with: %s", how_to_continue)
         raise KeyboardInterrupt from None
     except OSError as error:
         raise UserError(
             f"{error.filename or folder}: {error.strerror}; what the run has saved is intact: mend this, "
-            f"then continue with: {how_to_resume}"
+            f"then continue with: {how_to_continue}"
         ) from error

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from multiprocessing import current_process
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ class Progress(TQDMProgressBar):
         self.arrivals = Arrivals()
         self.shown: dict[str, int | str | float | dict[str, float]] = {}
         self.drawn = 0.0
-        if not sys.stdout.isatty():
+        if not sys.stdout.isatty() or current_process().name != "MainProcess":  # workers share a terminal
             self.disable()
 
     def on_train_epoch_start(self, trainer: Trainer, module: WGAN) -> None:

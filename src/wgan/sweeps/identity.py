@@ -1,0 +1,108 @@
+"""What a job is called: its overrides, and a fingerprint of all that decides what it computes."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from wgan.checks import GROUPS, SINGLE, UserError, leaves
+from wgan.sweeps.workers import number_of_workers
+
+LONGEST = 80  # characters of the overrides in a folder's name
+
+SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
+
+# Keys that say how or where a run computes, or what is read off it, and not what it computes.
+HOW = (
+    *("objective", "data.root", "callbacks.progress", "parallel", "search"),
+    *("trainer.accelerator", "trainer.devices", "trainer.enable_model_summary", "trainer.log_every_n_steps"),
+)
+
+
+def run_configuration(cfg: DictConfig) -> DictConfig:
+    """The configuration of the run alone, without sweeps' keys and Hydra's; interpolations stay as they are."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in (*SETTINGS, "hydra")])
+
+
+def check_no_sweep(overrides: Sequence[str]) -> None:
+    """Raises UserError if the overrides of a single run have a key of sweeps."""
+    for override in overrides:
+        if split(override)[0].lstrip("+~") in SETTINGS:
+            raise UserError(f"{override}: is for sweeps; add -m, or leave it out")
+
+
+def fingerprint(cfg: DictConfig) -> str:
+    """Eight hexadecimal digits that differ where two configurations compute different things."""
+    what = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [*SINGLE, *GROUPS]), resolve=True)
+    decisive = {key: value for key, value in leaves(what) if not _is_or_is_below(key, HOW)}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def slug(overrides: Sequence[str]) -> str:
+    """The overrides as a part of a file's name: "clip_value=0.01,lr=5e-05"; "default" where there are none.
+
+    What says how a run computes is left out, keys are shortened while they differ, and what could not stand in a file's
+    name, or in many a shell, becomes "-".
+    """
+    kept = {key: value for key, value in map(split, overrides) if names_a_job(key)}
+    # Long names are cut: what tells jobs apart comes first.
+    keys = sorted(kept, key=lambda key: key.lstrip("+~").partition(".")[0] in ("trainer", "callbacks", "experiment"))
+    words = ("=".join(filter(None, (_shortened(key, keys), _rounded(kept[key])))) for key in keys)
+    safe = (re.sub(r"[^\w.=+-]+", "-", word, flags=re.ASCII).strip("-.") for word in words)
+    return ",".join(filter(None, safe))[:LONGEST].strip("-.,=") or "default"
+
+
+def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
+    """The folder in `sweep` of the job with this configuration: the one it has, whatever its name, or a new one."""
+    known = fingerprint(cfg)
+    return next((path.name for path in sorted(sweep.glob(f"*-{known}"))), f"{slug(overrides)}-{known}")
+
+
+def split(override: str) -> tuple[str, str]:
+    """Key and value of an override."""
+    key, _, value = override.partition("=")
+    return key, value
+
+
+def names_a_job(key: str) -> bool:
+    """Whether an override of the key tells what a job computes."""
+    return not _is_or_is_below(key.lstrip("+~"), (*HOW, *SETTINGS)) and key != "trainer"
+
+
+def _is_or_is_below(key: str, places: Sequence[str]) -> bool:
+    return any(key == place or key.startswith(f"{place}.") for place in places)
+
+
+def _shortened(key: str, keys: Sequence[str]) -> str:
+    parts = key.lstrip("+").split(".")
+    endings = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
+    others = [other.lstrip("+") for other in keys if other != key]
+    return next((end for end in endings if not any(f".{other}".endswith(f".{end}") for other in others)), key)
+
+
+def _rounded(value: str) -> str:
+    """Four digits of a long number; without brackets and quotes."""
+    try:
+        return value if len(value) < 8 else f"{float(value):.4g}"
+    except ValueError:
+        return value.strip("[]{}'\" ")
+
+
+def _folder_name_in(_root_: DictConfig) -> str:
+    hydra = _root_.hydra
+    return folder_name(Path(hydra.sweep.dir), _root_, list(hydra.overrides.task))
+
+
+def _number_in(_root_: DictConfig) -> str:
+    """How the console tells the lines of a sweep's jobs apart."""
+    number = OmegaConf.select(_root_, "hydra.job.num", throw_on_missing=False)
+    return "" if number is None else f"#{number} "
+
+
+# Of conf/; workers have them too, since the job's code is from here.
+OmegaConf.register_new_resolver("job_folder", _folder_name_in, replace=True)
+OmegaConf.register_new_resolver("job_number", _number_in, replace=True)
+OmegaConf.register_new_resolver("workers", number_of_workers, replace=True)

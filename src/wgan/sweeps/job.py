@@ -1,0 +1,102 @@
+"""One job of a sweep, in its folder: what is there already is taken or continued, and how it goes is put on record."""
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hydra.conf import HydraConf
+from omegaconf import DictConfig
+
+from wgan import runs
+from wgan.checks import DivergenceError, UserError, check_training
+from wgan.command_line import explanation
+from wgan.objective import value_of
+from wgan.sweeps import slurm, workers
+from wgan.sweeps.identity import fingerprint, run_configuration
+from wgan.sweeps.record import Record, read_record
+from wgan.sweeps.report import update
+from wgan.training import saying, train_in
+
+log = logging.getLogger(__name__)
+
+
+def launch_of(hydra: HydraConf) -> str:
+    """When the command was given, the same for all of its jobs: the first look at it decides, and Hydra hands it on."""
+    return str(hydra.job.env_set["WGAN_LAUNCH"])
+
+
+def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
+    """Do a job of a sweep in the folder that is its own, in whatever process a launcher chose.
+
+    What is finished is not trained again, and what was interrupted or failed continues from its last checkpoint; with
+    `rerun`, what an earlier command trained is trained anew. A job that fails ends no other, but with `fail_fast`.
+
+    Returns:
+        The value of the objective; infinity of a run that diverged, NaN of a job that failed.
+
+    Raises:
+        KeyboardInterrupt: if it is interrupted.
+        SystemExit: if it fails and `fail_fast` is set.
+    """
+    folder = Path(hydra.runtime.output_dir)
+    choices = {group: choice for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices)
+    try:
+        with saying("the same command again", folder), runs.held(folder, wait=True):
+            earlier = read_record(folder)
+            if cfg.rerun and (earlier is None or earlier.launch != record.launch):  # not what Slurm started once more
+                runs.empty(folder)
+            with _on_record(record, folder):
+                workers.settle(hydra, cfg)
+                return _value(run_configuration(cfg), folder)
+    except Exception as error:
+        log.error("Failed: %s", _line(error), exc_info=not isinstance(error, UserError))
+        if cfg.fail_fast:
+            slurm.cancel_jobs_of(hydra)
+            raise SystemExit(1) from error
+        return math.nan
+    finally:
+        update(folder.parent)
+
+
+def _value(cfg: DictConfig, folder: Path) -> float:
+    check_training(cfg)
+    if (folder / runs.CONFIGURATION).exists():
+        if fingerprint(runs.load_configuration(folder, "sweep")) != fingerprint(cfg):
+            raise UserError(f"{folder}: holds a run that was changed; rerun=true trains the job anew in its place")
+        result = runs.read_result(folder)
+        if result.get("status") == "finished":
+            value = value_of(cfg.objective, result)
+            log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
+            return value
+        if result.get("status") == "diverged":
+            log.info("Diverged already, in iteration %d: %s", result["iteration"], folder)
+            return math.inf
+    try:
+        return train_in(folder, cfg)
+    except DivergenceError as error:
+        log.error("%s", error)
+        return math.inf
+
+
+@contextmanager
+def _on_record(record: Record, folder: Path) -> Iterator[None]:
+    """Put on record how it ends what is done in the folder."""
+    record.write(folder)
+    try:
+        yield
+    except Exception as error:
+        with suppress(OSError):  # a full disk, which is told
+            record._replace(status="failed", error=_line(error)).write(folder)
+        raise
+    except BaseException:
+        record._replace(status="interrupted").write(folder)
+        raise
+    status = "diverged" if runs.read_result(folder).get("status") == "diverged" else "finished"
+    record._replace(status=status).write(folder)
+
+
+def _line(error: Exception) -> str:
+    return explanation(error, []) or " ".join(f"{type(error).__name__}: {error}".split())

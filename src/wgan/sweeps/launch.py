@@ -1,0 +1,135 @@
+"""The command that starts a sweep: all jobs are checked before the first one starts, and at the end it is summed up."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from wgan.checks import UserError, check_training, check_values
+from wgan.command_line import explanation
+from wgan.sweeps import slurm
+from wgan.sweeps.identity import SETTINGS, run_configuration
+from wgan.sweeps.job import launch_of
+from wgan.sweeps.record import RECORD, mark_interrupted
+from wgan.sweeps.report import update
+from wgan.sweeps.summary import best, read
+
+started: DictConfig | None = None  # the configuration of the sweep that this process started
+
+
+def with_summary(main: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a Hydra `main` that sweeps end with the best jobs on the console; with exit code 1 where jobs failed."""
+
+    @wraps(main)
+    def wrapper() -> None:
+        global started
+        started = None
+        try:
+            main()
+        except BaseException as error:
+            if started is None:
+                raise
+            if isinstance(error, Exception):  # one of Slurm's jobs died, for which submitit leaves the others alone
+                slurm.wait_for_jobs_of(started.hydra)
+            else:
+                slurm.cancel_jobs_of(started.hydra)
+            _conclude(started, error)
+            raise
+        if started is not None:
+            _conclude(started)
+
+    return wrapper
+
+
+def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
+    folder = Path(config.hydra.sweep.dir)
+    if error and not isinstance(error, Exception):  # Ctrl-C, or fail_fast
+        for path in folder.glob(f"*/{RECORD}"):
+            mark_interrupted(path.parent)
+    update(folder)
+    sweep = read(folder)
+    done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
+    print(f"\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
+    if isinstance(error, KeyboardInterrupt):
+        print("Interrupted; the same command continues", file=sys.stderr)
+        return
+    if failed := [job for job in done if job.status in ("failed", "died")]:
+        lines = "".join(f"\n  {folder / job.name}: {job.error}" for job in failed)
+        sys.exit(
+            f"error: {len(failed)} of {len(done)} jobs failed; their train.log tells how, and the same command tries "
+            f"them again:{lines}"
+        )
+
+
+class Launch(Callback):
+    """Hydra tells it that a sweep is about to start."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        global started
+        launch_of(config.hydra)  # the time, before jobs inherit what it is
+        try:
+            check_jobs(config)
+        except Exception as error:
+            if line := explanation(error, sys.argv[1:]):
+                sys.exit(f"error: {line}")  # Hydra would make a warning of an Exception
+            raise SystemExit(1) from error
+        started = config
+
+
+def check_jobs(config: DictConfig) -> None:
+    """Compose each job of a sweep as Hydra will, and check it.
+
+    Raises:
+        UserError: for the first thing that cannot be.
+    """
+    if OmegaConf.select(config, "hydra.sweeper.sampler.seed", default=0) is None:
+        raise UserError("hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again, the search then goes on")
+    loader = GlobalHydra.instance().config_loader()
+    params: DictConfig = config.hydra.sweeper.get("params") or OmegaConf.create()
+    typed = [*(f"{key!s}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+    for override in overrides:
+        if override.is_sweep_override() and override.get_key_element().lstrip("+") in SETTINGS:
+            raise UserError(f"{override.input_line}: must have one value, for the whole sweep")
+    check_values(config)
+    jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in _jobs(config, overrides)]
+    for cfg in jobs:
+        check_training(cfg)
+    from wgan.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
+
+    check_buildable(jobs)
+
+
+def _jobs(config: DictConfig, overrides: list[Override]) -> Iterable[list[str]]:
+    """The overrides of each job of a grid; of a search, those of its corners, one after the other."""
+    if str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
+        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        return jobs
+    return _corners(overrides)
+
+
+def _corners(overrides: list[Override]) -> Iterator[list[str]]:
+    values = {override.get_key_element(): list(_values(override)) for override in overrides}
+    first = {key: f"{key}={found[0]}" for key, found in values.items()}
+    yield list(first.values())
+    for key, found in values.items():
+        for value in found[1:]:
+            yield list({**first, key: f"{key}={value}"}.values())
+
+
+def _values(override: Override) -> Iterator[Any]:
+    sweep = override.value()
+    if isinstance(sweep, IntervalSweep):
+        yield from (sweep.start, sweep.end)
+    elif override.is_discrete_sweep():
+        yield from override.sweep_string_iterator()
+    else:
+        yield override.get_value_element_as_str()

@@ -1,0 +1,104 @@
+"""A sweep on one page: python -m wgan.sweeps.report FOLDER writes its report.html and summary.csv."""
+
+import argparse
+import base64
+import csv
+import logging
+import sys
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from wgan import runs
+from wgan.files import write_whole
+from wgan.objective import FIGURES_OF_IMAGES, figure_of
+from wgan.sweeps import plots, summary
+from wgan.sweeps.summary import Job, Sweep
+
+log = logging.getLogger(__name__)
+
+
+def update(folder: Path) -> None:
+    """`write`, for a job: what goes wrong with it is logged, and does not end the job."""
+    try:
+        write(folder)
+    except Exception as error:
+        log.warning("%s: the summary could not be written (%s: %s)", folder, type(error).__name__, error)
+
+
+def write(folder: Path) -> Sweep:
+    """Write a sweep's summary.csv and report.html."""
+    with FileLock(folder / ".report.lock"):  # jobs end at the same time
+        sweep = summary.read(folder)
+        summary.write_csv(sweep)
+        write_whole(folder / "report.html", page(sweep).encode())
+    return sweep
+
+
+def page(sweep: Sweep) -> str:
+    """The report: one file that needs no other, and no network."""
+    figure = figure_of(sweep.objective)
+    shown = dict.fromkeys((figure, *FIGURES_OF_IMAGES, "wasserstein", "seconds"))
+    measured = figure if figure in FIGURES_OF_IMAGES else "fid_mnist"
+    return _template().render(
+        sweep=sweep,
+        keys=sweep.swept,
+        settings=[(common, values, *summary.mean_and_deviation(values)) for common, values in sweep.settings()],
+        figures=[name for name in shown if any(name in job.figures for job in sweep.jobs)],
+        failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
+        curves={
+            measured: plots.curves({job.name: _column(job, runs.QUALITY, measured) for job in sweep.jobs}),
+            "Wasserstein estimate": plots.curves(
+                {job.name: plots.binned(_column(job, runs.METRICS, "wasserstein")) for job in sweep.jobs}
+            ),
+        },
+        heat_maps=plots.heat_maps(sweep),
+        sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
+        width=plots.WIDTH,
+        height=plots.HEIGHT,
+    )
+
+
+def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
+    """Iterations and values; none of a file that is missing or damaged. Evaluations of another size are left out."""
+    try:
+        with (job.folder / file).open(newline="") as rows:
+            read = [(float(row["iteration"]), float(row[name]), row.get("samples")) for row in csv.DictReader(rows)]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        return []
+    return [(iteration, value) for iteration, value, samples in read if samples == read[0][2]]
+
+
+def _samples(job: Job) -> str:
+    """The job's last grid of samples, base64."""
+    grids = sorted((job.folder / "samples").glob("epoch=*.png"), key=lambda path: (len(path.name), path.name))
+    return base64.b64encode(grids[-1].read_bytes()).decode() if grids else ""
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("wgan.sweeps", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"short": summary.short, "readable": summary.readable}
+    return environment.get_template("report.html")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m wgan.sweeps.report", description="Sum up a sweep on one page.")
+    parser.add_argument("folder", type=Path, help="of the sweep, such as multirun/NAME")
+    folder: Path = parser.parse_args().folder
+    if not summary.read(folder).jobs:
+        sys.exit(f"error: {folder}: no sweep; name a folder such as multirun/NAME")
+    print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""How the jobs of one machine share it: the threads of its cores, and its GPUs."""
+
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from hydra.conf import HydraConf
+from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+DEVICES = "CUDA_VISIBLE_DEVICES"
+THREADS = "OMP_NUM_THREADS"
+
+leased: FileLock | None = None  # by this process, for its life
+
+
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES names; where it is not set, the numbers of all GPUs. CUDA is not started."""
+    if (named := os.environ.get(DEVICES)) is not None:
+        return [device for device in named.split(",") if device]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+def number_of_workers(jobs_per_gpu: int, accelerator: str) -> int:
+    """How many jobs this machine does at a time: jobs_per_gpu on each GPU; without GPUs, one on each core."""
+    gpus = [] if accelerator == "cpu" else visible_gpus()
+    return len(gpus) * jobs_per_gpu or cores()
+
+
+def settle(hydra: HydraConf, cfg: DictConfig) -> None:
+    """Take this process's share of the machine, if it is one of several workers; before PyTorch is imported.
+
+    Workers do many jobs, and keep the share for their life.
+    """
+    if not str(hydra.launcher._target_).endswith(".JoblibLauncher"):
+        return
+    share = max(1, cores() // _workers(hydra))
+    os.environ[THREADS] = str(min(share, int(os.environ.get(THREADS) or share)))
+    if cfg.trainer.accelerator != "cpu":
+        lease(visible_gpus(), cfg.jobs_per_gpu)
+
+
+def lease(gpus: list[str], jobs_per_gpu: int) -> None:
+    """Let CUDA see one of `gpus`, on which fewer than `jobs_per_gpu` other processes of this user have a lease.
+
+    The lease is a lock on a file, which ends with the process, however that ends. Waits while there is none.
+    """
+    global leased
+    if leased or not gpus:
+        return
+    folder = Path(tempfile.gettempdir()) / f"wgan-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    waits = False
+    while True:
+        for place in range(jobs_per_gpu):
+            for gpu in gpus:
+                lock = FileLock(folder / f"{gpu}-{place}.lock")
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    continue
+                leased = lock
+                os.environ[DEVICES] = gpu
+                return
+        if not waits:
+            log.info("Other jobs have all %d GPUs; waiting for one", len(gpus))
+            waits = True
+        time.sleep(1)
+
+
+def _workers(hydra: HydraConf) -> int:
+    n_jobs = int(hydra.launcher.n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, cores() + 1 + n_jobs)  # as joblib counts

@@ -1,0 +1,53 @@
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import TINY, command
+from omegaconf import OmegaConf
+from test_sweeps import outcomes, start, until
+
+# Two random trials, then Optuna's own.
+SEARCH = (*TINY, "+search=clipping", "hydra.sweeper.n_trials=5", "hydra.sweeper.sampler.n_startup_trials=2")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("search")
+    process = command("train.py", "-m", *SEARCH, "sweep=s", cwd=folder)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder / "multirun" / "s"
+
+
+def test_a_search_takes_its_values_from_the_ranges(whole: Path) -> None:
+    trials = [OmegaConf.load(path) for path in whole.glob("*/.hydra/config.yaml")]
+    assert len(trials) == 5
+    assert len({trial.model.clip_value for trial in trials}) == 5
+    assert all(0.001 <= trial.model.clip_value <= 0.1 for trial in trials)
+    assert all(1e-5 <= trial.optimizer.lr <= 1e-3 for trial in trials)
+    assert all(1 <= trial.model.n_critic <= 5 for trial in trials)
+    found = OmegaConf.load(whole / "optimization_results.yaml")
+    assert found.best_value == min(each["objective"] for each in outcomes(whole).values())  # type: ignore[type-var]
+
+
+def test_killed_and_typed_again_a_search_ends_with_the_same_trials(whole: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "multirun" / "s"
+    process = start(*SEARCH, "sweep=s", cwd=tmp_path)
+    until(lambda: len(list(sweep.glob("*/result.json"))) == 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (sweep / "optimization_results.yaml").exists()
+    again = command("train.py", "-m", *SEARCH, "sweep=s", cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("Finished already") >= 3
+    assert outcomes(sweep) == outcomes(whole)
+    results = (folder / "optimization_results.yaml" for folder in (sweep, whole))
+    assert len({path.read_text() for path in results}) == 1
+
+
+def test_a_range_with_an_end_that_cannot_be_is_refused(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    line = "error: model.clip_value=-1.0: must be a number above 0, such as 0.01"
+    assert run_main("train.py", "-m", *SEARCH, "model.clip_value=interval(-1,0.1)") == line
+    assert not list(tmp_path.rglob("train.log"))

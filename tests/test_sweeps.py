@@ -1,0 +1,304 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, TINY, command, configuration, contents, result
+
+from wgan.sweeps.identity import fingerprint
+from wgan.sweeps.record import read_record
+
+LONG = (*TINY, "trainer.max_epochs=12")
+JOBLIB = ("+parallel=local", "hydra.launcher.n_jobs=2")
+
+
+def job(sweep: Path, *overrides: str) -> Path:
+    """The folder of the job with these overrides, which must be there."""
+    (folder,) = sweep.glob(f"*-{fingerprint(configuration(*overrides))}")
+    return folder
+
+
+def outcomes(sweep: Path) -> dict[str, dict[str, object]]:
+    """What jobs leave, by folder, as far as it does not tell when and where they were done."""
+    found: dict[str, dict[str, object]] = {}
+    for folder in (path.parent for path in sweep.glob("*/job.json")):
+        files = {
+            name: data for name, data in contents(folder).items() if name.endswith((".csv", ".png", ".safetensors"))
+        }
+        figures = {name: value for name, value in result(folder).items() if name not in ("seconds", "versions")}
+        assert len(files) > 6
+        found[folder.name] = files | figures | {"checkpoints": {path.name for path in folder.glob("checkpoints/*")}}
+    return found
+
+
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """A sweep in a process of its own, which heads a group of processes, as one that is typed in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", "-m", *arguments],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def break_job(sweep: Path, *overrides: str) -> Path:
+    """A folder for a job in which it will fail; removing quality.csv mends it."""
+    folder = sweep / f"broken-{fingerprint(configuration(*overrides))}"
+    folder.mkdir(parents=True)
+    (folder / "quality.csv").write_text("iteration,epoch,samples\n1,x,y\n")
+    return folder
+
+
+def test_typed_again_and_extended_a_sweep_trains_only_what_is_missing(
+    tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    sweep = tmp_path / "multirun" / "clip"
+    assert run_main("train.py", "-m", *TINY, "sweep=clip", "model.clip_value=0.01,0.05") == ""
+    first = contents(sweep)
+    folders = {path.parent for path in sweep.glob("*/result.json")}
+    assert folders == {job(sweep, *TINY, f"model.clip_value={value}") for value in (0.01, 0.05)}
+    assert all(re.search(r"^[\w=,.]*clip_value=0.0[15],[\w=,.]*-[0-9a-f]{8}$", folder.name) for folder in folders)
+    capfd.readouterr()
+
+    assert run_main("train.py", "-m", *TINY, "sweep=clip", "seed=0,1", "model.clip_value=0.05,0.01") == ""
+    printed = capfd.readouterr().out
+    assert printed.count("Finished already, fid_mnist") == 2
+    assert printed.count("Trained 3 iterations") == 2
+    assert len(list(sweep.glob("*/result.json"))) == 4
+    for name, data in contents(sweep).items():
+        untouched = not name.endswith(("job.json", "train.log", "multirun.yaml", "report.html", "summary.csv"))
+        if untouched and (sweep / name).parent in folders:
+            assert data == first[name], name
+
+    records = [record for path in sweep.glob("*/job.json") if (record := read_record(path.parent))]
+    assert {record.status for record in records} == {"finished"}
+    assert len({record.launch for record in records}) == 1
+    assert "clip" in printed.rpartition("Report: ")[2]
+
+
+def test_another_objective_of_a_sweep_trains_nothing(
+    tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3") == ""
+    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3", "objective=-digit_share") == ""
+    printed = capfd.readouterr().out
+    figures = result(job(tmp_path / "multirun" / "one", *TINY, "seed=3"))
+    assert f"Finished already, -digit_share {-figures['digit_share']:.4g}" in printed
+
+
+def test_rerun_trains_anew(tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]) -> None:
+    sweep = tmp_path / "multirun" / "again"
+    arguments = ("train.py", "-m", *TINY, "sweep=again", "seed=0,1")
+    assert run_main(*arguments) == ""
+    before = outcomes(sweep)
+    (job(sweep, *TINY, "seed=1") / "generator.safetensors").write_bytes(b"spoilt")
+    capfd.readouterr()
+    assert run_main(*arguments, "rerun=true") == ""
+    printed = capfd.readouterr().out
+    assert printed.count("Trained 3 iterations") == 2
+    assert "Continuing" not in printed
+    assert outcomes(sweep) == before
+
+
+def test_a_job_that_fails_is_told_at_once_and_tried_again(
+    tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    sweep = tmp_path / "multirun" / "some"
+    broken = break_job(sweep, *TINY, "seed=1")
+    arguments = ("train.py", "-m", *TINY, "sweep=some", "seed=0,1,2")
+    message = run_main(*arguments)
+    reason = f"{broken}/quality.csv: damaged; delete it to go on without the quality of earlier epochs"
+    assert message.startswith("error: 1 of 3 jobs failed; their train.log tells how, and the same command tries them")
+    assert message.endswith(f"\n  multirun/some/{broken.name}: {reason}")
+    printed = capfd.readouterr().out
+    assert printed.index(f"#1 Failed: {reason}") < printed.index("#2 Trained 3 iterations")
+    assert f"Failed: {reason}" in (broken / "train.log").read_text()
+    assert "failed" in (sweep / "summary.csv").read_text()
+    record = read_record(broken)
+    assert record is not None
+    assert (record.status, record.error) == ("failed", reason)
+
+    (broken / "quality.csv").unlink()
+    assert run_main(*arguments) == ""
+    assert capfd.readouterr().out.count("Trained 3 iterations") == 1
+    assert len(list(sweep.glob("*/result.json"))) == 3
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_with_fail_fast_the_first_failure_ends_the_sweep(tmp_path: Path, parallel: bool) -> None:
+    sweep = tmp_path / "multirun" / "fast"
+    length = "trainer.max_epochs=200" if parallel else "trainer.max_epochs=1"
+    broken = break_job(sweep, *TINY, length, "seed=0")
+    launcher = JOBLIB if parallel else ()
+    arguments = (*TINY, length, "sweep=fast", "seed=0,1,2", "fail_fast=true", *launcher)
+    process = command("train.py", "-m", *arguments, cwd=tmp_path)
+    assert process.returncode == 1
+    assert "error: 1 of " in process.stderr
+    assert f"{broken.name}: {broken}/quality.csv: damaged" in process.stderr
+    assert not list(sweep.glob("*/result.json"))
+
+
+def test_a_grid_with_a_value_that_cannot_be_is_refused_before_the_first_job(
+    tmp_path: Path, run_main: Callable[..., str]
+) -> None:
+    typed = ("train.py", "-m", *TINY, "sweep=bad", "seed=0,1")
+    for bad, line in {
+        "model.clip_value=0.01,-1": "error: model.clip_value=-1: must be a number above 0, such as 0.01",
+        "data.batch_size=4,70000": "error: data.batch_size=70000: must be at most 6265, the number of images with data",
+        "+optimizer.critic.foo=1,2": "error: optimizer.critic.foo=1,2: no such key; RMSprop does not take it",
+        "optimizer.critic._target_=os.system,torch.optim.Adam": "error: optimizer.critic._target_=os.system: must be a",
+        "optimizer=adam,adamw": "error: optimizer=adam,adamw: no such choice; choose one of adam, rmsprop",
+        "rerun=true,false": "error: rerun=true,false: must have one value, for the whole sweep",
+        "sweep=../bad": "error: sweep=../bad: must be a folder's name, of letters, digits and _.=+-",
+        "hydra/sweeper=optuna": "error: hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again",
+    }.items():
+        assert run_main(*typed, bad).startswith(line), bad
+    assert not list(tmp_path.rglob("job.json"))
+    assert not list(tmp_path.rglob("train.log"))
+
+
+def test_keys_of_sweeps_are_for_sweeps(run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", *TINY, "sweep=x") == "error: sweep=x: is for sweeps; add -m, or leave it out"
+
+
+def test_a_run_that_was_lengthened_is_not_taken_for_the_job(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    sweep = tmp_path / "multirun" / "long"
+    assert run_main("train.py", "-m", *TINY, "sweep=long", "seed=5") == ""
+    folder = job(sweep, *TINY, "seed=5")
+    assert run_main("train.py", f"resume={folder}", "trainer.max_epochs=2") == ""
+    assert "holds a run that was changed; rerun=true trains" in run_main(
+        "train.py", "-m", *TINY, "sweep=long", "seed=5"
+    )
+
+
+def test_without_a_name_a_sweep_is_called_by_date_and_time(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", "-m", *TINY, "seed=1") == ""
+    (found,) = tmp_path.glob("multirun/*/*/*/result.json")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d", str(found.parents[1].relative_to(tmp_path / "multirun")))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """What a sweep of two jobs leaves, done by two workers."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    process = command("train.py", "-m", *LONG, "sweep=whole", "seed=0,1", *JOBLIB, cwd=folder)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return outcomes(folder / "multirun" / "whole")
+
+
+def test_killed_and_typed_again_a_sweep_ends_as_one_that_was_not(
+    tmp_path: Path, uninterrupted: dict[str, dict[str, object]]
+) -> None:
+    sweep = tmp_path / "multirun" / "killed"
+    typed = (*LONG, "sweep=killed", "seed=0,1", *JOBLIB)
+    process = start(*typed, cwd=tmp_path)
+    until(lambda: list(sweep.glob("*/checkpoints/epoch=003.ckpt")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not list(sweep.glob("*/result.json"))
+    again = command("train.py", "-m", *typed, cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Continuing after iteration" in again.stdout
+    assert outcomes(sweep) == uninterrupted
+
+
+def test_a_worker_that_is_left_over_and_a_new_one_never_share_a_folder(
+    tmp_path: Path, uninterrupted: dict[str, dict[str, object]]
+) -> None:
+    sweep = tmp_path / "multirun" / "left"
+    typed = (*LONG, "sweep=left", "seed=0,1", *JOBLIB)
+    process = start(*typed, cwd=tmp_path)
+    until(lambda: len(list(sweep.glob("*/checkpoints/epoch=001.ckpt"))) == 2)
+    process.kill()  # not its workers
+    again = command("train.py", "-m", *typed, cwd=tmp_path)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(re.findall(r"process \d+ on .* trains in it; waiting for its end", again.stdout)) == 2
+    assert outcomes(sweep) == uninterrupted
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_an_interrupted_sweep_ends_with_its_workers_and_goes_on(
+    tmp_path: Path, uninterrupted: dict[str, dict[str, object]], parallel: bool
+) -> None:
+    sweep = tmp_path / "multirun" / "stopped"
+    typed = (*LONG, "sweep=stopped", "seed=0,1")
+    process = start(*typed, *(JOBLIB if parallel else ()), cwd=tmp_path)
+    until(lambda: list(sweep.glob("*/checkpoints/epoch=003.ckpt")))
+    process.send_signal(signal.SIGINT)
+    printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert "Interrupted; the same command continues" in printed
+    assert "Traceback" not in printed
+    holders = [int(path.read_text().split()[1]) for path in sweep.glob("*/.lock")]
+    until(lambda: not any(Path(f"/proc/{holder}").exists() for holder in holders), seconds=10)
+    assert not list(sweep.glob("*/result.json"))
+    assert (sweep / "report.html").exists()
+
+    again = command("train.py", "-m", *typed, *JOBLIB, cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Continuing after iteration" in again.stdout
+    if parallel:  # else with another number of threads
+        assert outcomes(sweep) == uninterrupted
+
+
+def test_a_worker_that_dies_hard_ends_the_sweep_with_a_line(tmp_path: Path) -> None:
+    sweep = tmp_path / "multirun" / "dead"
+    process = start(*LONG, "sweep=dead", "seed=0,1", *JOBLIB, cwd=tmp_path)
+    until(lambda: len(list(sweep.glob("*/checkpoints/epoch=001.ckpt"))) == 2)
+    os.kill(int(next(sweep.glob("*/.lock")).read_text().split()[1]), signal.SIGKILL)
+    printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "error: 2 of 2 jobs failed" in printed
+    assert printed.count("ended without a word") == 2
+    assert "Traceback" not in printed
+
+
+def test_jobs_share_the_threads_and_lease_the_gpus(tmp_path: Path) -> None:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
+    environment.pop("OMP_NUM_THREADS", None)
+    typed = (*[each for each in TINY if each != "trainer=cpu"], "sweep=gpus", "seed=0,1,2,3", "+parallel=local")
+    # What jobs see, as Hydra's callbacks can keep it.
+    kept = "+hydra.callbacks.kept._target_=environment_of_jobs.Kept"
+    (tmp_path / "environment_of_jobs.py").write_text(
+        "import json, os\n"
+        "from pathlib import Path\n"
+        "from hydra.experimental.callback import Callback\n"
+        "class Kept(Callback):\n"
+        "    def on_job_end(self, config, job_return, **kwargs):\n"
+        "        names = ('CUDA_VISIBLE_DEVICES', 'OMP_NUM_THREADS')\n"
+        "        seen = {name: os.environ[name] for name in names} | {'pid': os.getpid()}\n"
+        "        (Path(config.hydra.runtime.output_dir) / 'seen.json').write_text(json.dumps(seen))\n"
+    )
+    process = subprocess.run(
+        [sys.executable, PROJECT / "train.py", "-m", *typed, kept],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    seen = [json.loads(path.read_text()) for path in tmp_path.glob("multirun/gpus/*/seen.json")]
+    assert len(seen) == 4
+    leases = {(each["pid"], each["CUDA_VISIBLE_DEVICES"]) for each in seen}  # one for each worker's life
+    assert sorted(gpu for _, gpu in leases) == ["0", "1"]
+    assert {each["OMP_NUM_THREADS"] for each in seen} == {str(max(1, (os.cpu_count() or 1) // 2))}
