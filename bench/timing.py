@@ -15,13 +15,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bench.bare import BareLoop
 from bench.plain import PlainLoop
 from wgan import PROJECT
+from wgan.sweeps.identity import run_configuration
 from wgan.training import train
 
 
 def configuration(*overrides: str) -> DictConfig:
     """What `python train.py trainer=cpu OVERRIDES` composes."""
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return compose("train", ["trainer=cpu", *overrides])
+        return run_configuration(compose("train", ["trainer=cpu", *overrides]))
 
 
 WITHOUT_QUALITY = ("~callbacks.quality", "objective=wasserstein")

@@ -2,8 +2,10 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from wgan.sweeps.identity import run_configuration
+
 PROJECT = Path(__file__).parents[1]
 
 # The real thing, as small as it gets.
@@ -25,9 +29,9 @@ TINY = (
 
 
 def configuration(*overrides: str) -> DictConfig:
-    """What `python train.py OVERRIDES` composes."""
+    """What `python train.py OVERRIDES` composes, without the keys of sweeps."""
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return compose("train", list(overrides))
+        return run_configuration(compose("train", list(overrides)))
 
 
 def command(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -109,6 +113,24 @@ def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     process = command("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
     assert process.returncode == 0, process.stderr
     return Run(folder, process)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A real Slurm with two nodes of one core each, for this test alone."""
+    if not shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin"):
+        pytest.skip("needs Debian's slurm-wlm and munge")
+    script = PROJECT / "tests" / "slurm_cluster.sh"
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # sockets need short paths
+    try:
+        subprocess.run(["bash", script, "start", folder], check=True, timeout=120)
+        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    finally:
+        subprocess.run(["bash", script, "stop", folder], check=False, timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

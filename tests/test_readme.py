@@ -8,12 +8,28 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 README = (PROJECT / "README.md").read_text()
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line.partition(" #")[0].rstrip() for block in BLOCKS for line in block.splitlines()]
+SWEEPS = (PROJECT / "docs" / "sweeps.md").read_text()
+
+
+def commands(text: str) -> list[str]:
+    """The lines of a page's blocks of shell, without their comments."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    return [line.partition(" #")[0].rstrip() for block in blocks for line in block.splitlines()]
+
+
+COMMANDS = commands(README)
 
 # Of a training command; the rest is as written.
 SHORT = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1"
 SHORT += " callbacks.quality.n=10 callbacks.quality.final_n=10"
+
+GRID = "python train.py -m sweep=grid model.clip_value=0.01,0.05"
+TRAINED = {  # jobs that a command trains after those before it
+    f"{GRID} optimizer.lr=5e-5,1e-4 model.n_critic=1,5": 8,
+    f"{GRID} seed=0,1": 2,
+    f"{GRID} seed=0,1 +parallel=local": 0,
+    "python train.py -m sweep=search +search=clipping": 20,
+}
 
 
 @pytest.fixture
@@ -51,14 +67,17 @@ def test_every_command_works(checkout: Path) -> None:
             told = "Trained 2 iterations" if "max_epochs" in line else "Finished already"
             assert told in shell(longer, checkout)
         elif line.startswith("python train.py "):
-            jobs = 8 if " -m " in line else 1
+            jobs = TRAINED.get(line, 1)
             assert shell(f"{line} {SHORT}", checkout).count("Trained 1 iterations") == jobs
         elif line.startswith("tensorboard "):
             folder = line.split()[-1]
-            runs = {str(path.parent.relative_to(checkout / folder)) for path in checkout.glob(f"{folder}/**/events.*")}
+            events = checkout.glob(f"{folder}/**/events.*")
+            runs = {str(path.parent.relative_to(checkout / folder)) for path in events}
             assert runs
             with tensorboard(folder, checkout, runs):
                 pass
+        elif line == "python -m wgan.sweeps.report multirun/grid":
+            assert "Report: multirun/grid/report.html" in shell(line, checkout)
         elif line.startswith("python generate.py "):
             run = next(checkout.glob("outputs/*/*/result.json")).parent
             shell(line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))), checkout)
@@ -71,7 +90,30 @@ def test_every_command_works(checkout: Path) -> None:
             assert len(table.splitlines()) == 7
         else:
             pytest.fail(f"no test for the README's command: {line}")
-    assert len(list(checkout.glob("multirun/*/*/*/result.json"))) == 8
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_sweeps_works(checkout: Path, cluster: None) -> None:
+    def results() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in checkout.glob("multirun/*/*/result.json")}
+
+    trained = []  # jobs that each command trained
+    for line in commands(SWEEPS):
+        before = results()
+        if line.startswith("python train.py -m "):
+            node = " hydra.launcher.gpus_per_node=0 hydra.launcher.cpus_per_task=1 hydra.launcher.mem_gb=2"
+            shell(f"{line} {SHORT}{node if 'slurm' in line else ''}", checkout)
+            trained.append(sum(before.get(path) != time for path, time in results().items()))
+        elif line == "python -m wgan.sweeps.report multirun/grid":
+            assert "Report: multirun/grid/report.html" in shell(line, checkout)
+        elif line == "tensorboard --logdir multirun/grid":
+            runs = {path.parent.name for path in checkout.glob("multirun/grid/*/events.*")}
+            assert len(runs) == 18
+            with tensorboard("multirun/grid", checkout, runs):
+                pass
+        else:
+            pytest.fail(f"no test for the command: {line}")
+    assert trained == [8, 8, 1, 0, 0, 0, 0, 2, 20, 8]
 
 
 def test_the_table_of_hyperparameters_tells_the_defaults() -> None:
@@ -94,7 +136,9 @@ def test_files_named_in_the_readme_exist() -> None:
         assert (PROJECT / path).exists() or (PROJECT / "src" / "wgan" / path).exists(), path
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/performance.md", "docs/results.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/performance.md", "docs/results.md", "docs/sweeps.md", "data/README.md"]
+)
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!https:|#)([^)#]+)", (PROJECT / name).read_text()):
         assert ((PROJECT / name).parent / link).exists(), link

@@ -1,35 +1,18 @@
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, command
+from conftest import command
 from test_sweeps import LONG, break_job, job, outcomes, start, until
 
 SLURM = (
     *("+parallel=slurm", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1"),
     "hydra.launcher.mem_gb=2",
 )
-SCRIPT = PROJECT / "tests" / "slurm_cluster.sh"
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A real Slurm with two nodes of one core each, for this test alone."""
-    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # sockets need short paths
-    try:
-        subprocess.run(["bash", SCRIPT, "start", folder], check=True, timeout=120)
-        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    finally:
-        subprocess.run(["bash", SCRIPT, "stop", folder], check=False, timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+pytestmark = pytest.mark.slow
 
 
 def holder(folder: Path) -> int:
@@ -41,7 +24,6 @@ def queue() -> str:
     return subprocess.run(["squeue", "--noheader"], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.slow
 def test_a_sweep_on_slurm_goes_on_after_all_that_can_happen_to_its_jobs(cluster: None, tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "cluster"
     typed = (*LONG, "sweep=cluster", "seed=0,1,2,3")
@@ -87,7 +69,6 @@ def test_a_sweep_on_slurm_goes_on_after_all_that_can_happen_to_its_jobs(cluster:
     assert on_slurm == basic
 
 
-@pytest.mark.slow
 def test_an_interrupted_sweep_ends_its_jobs_on_slurm(cluster: None, tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "stopped"
     process = start(*LONG, "trainer.max_epochs=500", "sweep=stopped", "seed=0,1,2", *SLURM, cwd=tmp_path)
@@ -99,7 +80,6 @@ def test_an_interrupted_sweep_ends_its_jobs_on_slurm(cluster: None, tmp_path: Pa
     until(lambda: not queue(), seconds=30)
 
 
-@pytest.mark.slow
 def test_with_fail_fast_a_failure_ends_the_jobs_on_slurm(cluster: None, tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "fast"
     long = (*LONG, "trainer.max_epochs=500")

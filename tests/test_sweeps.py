@@ -32,7 +32,7 @@ def outcomes(sweep: Path) -> dict[str, dict[str, object]]:
         files = {
             name: data for name, data in contents(folder).items() if name.endswith((".csv", ".png", ".safetensors"))
         }
-        figures = {name: value for name, value in result(folder).items() if name not in ("seconds", "versions")}
+        figures = {name: value for name, value in result(folder).items() if name not in ("seconds", "git_revision")}
         assert len(files) > 6
         found[folder.name] = files | figures | {"checkpoints": {path.name for path in folder.glob("checkpoints/*")}}
     return found

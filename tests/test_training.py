@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT, TINY, Run, command, configuration, contents, rows
+from conftest import PROJECT, TINY, Run, configuration, contents, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
@@ -161,17 +161,6 @@ def test_plot_of_losses_shows_three_curves_of_their_colours(tmp_path: Path) -> N
     picture = np.asarray(Image.open(tmp_path / "losses.png").convert("RGB")).reshape(-1, 3)
     for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)):
         assert (np.abs(picture.astype(int) - colour).max(axis=1) < 8).sum() > 300
-
-
-def test_multirun(tmp_path: Path) -> None:
-    sweep = ("-m", "experiment=smoke", "trainer=cpu", "model.clip_value=0.01,0.05", f"hydra.sweep.dir={tmp_path}/sweep")
-    process = command("train.py", *sweep, cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    results = sorted(tmp_path.glob("sweep/*/result.json"))
-    assert len(results) == 2
-    assert [OmegaConf.load(path.parent / ".hydra" / "config.yaml").model.clip_value for path in results] == [0.01, 0.05]
-    first, second = (json.loads(path.read_text())["wasserstein"] for path in results)
-    assert first != second
 
 
 def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None:

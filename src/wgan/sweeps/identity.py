@@ -86,7 +86,7 @@ def _shortened(key: str, keys: Sequence[str]) -> str:
 def _rounded(value: str) -> str:
     """Four digits of a long number; without brackets and quotes."""
     try:
-        return value if len(value) < 8 else f"{float(value):.4g}"
+        return f"{float(value):.4g}" if len(value) > 7 else value.strip("[]{}'\" ")
     except ValueError:
         return value.strip("[]{}'\" ")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wgan.sweeps.summary import Sweep, readable
 
-WIDTH, HEIGHT = 720, 300  # of a plot without its margins
+WIDTH, HEIGHT = 480, 230  # of a plot without its margins
 
 Points = Sequence[tuple[float, float]]
 

@@ -7,15 +7,18 @@ import logging
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from wgan import runs
 from wgan.files import write_whole
 from wgan.objective import FIGURES_OF_IMAGES, figure_of
 from wgan.sweeps import plots, summary
 from wgan.sweeps.summary import Job, Sweep
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +81,9 @@ def _samples(job: Job) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # train.py --help does without
+
     environment = Environment(
         loader=PackageLoader("wgan.sweeps", "."),
         autoescape=True,

@@ -1,0 +1,251 @@
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PROJECT, Run, rows
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from wgan.sweeps import summary
+from wgan.sweeps.plots import binned, curves, heat_maps
+from wgan.sweeps.record import Record, read_record
+from wgan.sweeps.report import page, update, write
+
+# By clip_value, lr and seed; c and d differ in the seed alone.
+JOBS: dict[str, tuple[float, float, int, float]] = {
+    "a": (0.01, 5e-5, 0, 40.0),
+    "b": (0.05, 5e-5, 0, 20.0),
+    "c": (0.01, 1e-4, 0, 10.0),
+    "d": (0.01, 1e-4, 1, 14.0),
+}
+
+
+def add_job(sweep: Path, smoke_run: Run, name: str, clip: float, lr: float, seed: int, value: float | None) -> Path:
+    """A real run's folder under another name, with another configuration and result."""
+    folder = shutil.copytree(smoke_run.folder, sweep / name)
+    cfg = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    cfg.model.clip_value, cfg.optimizer.lr, cfg.seed = clip, lr, seed
+    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
+    figures = json.loads((folder / "result.json").read_text()) | {"fid_mnist": value, "objective": value}
+    (folder / "result.json").write_text(json.dumps(figures))
+    # The seed 0 is the default, which nobody types.
+    overrides = ["trainer=cpu", "experiment=smoke", f"model.clip_value={clip}", f"optimizer.lr={lr}"]
+    overrides += [f"seed={seed}"] if seed else []
+    choices: dict[str, str | None] = {"experiment": "smoke", "optimizer": "rmsprop", "model": "wgan"}
+    Record("2026-01-01T00:00:00", "fid_mnist", overrides, choices, "finished").write(folder)
+    return folder
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, smoke_run: Run) -> Path:
+    folder = tmp_path / "grid"
+    folder.mkdir()
+    for name, values in JOBS.items():
+        add_job(folder, smoke_run, name, *values)
+    return folder
+
+
+def end(folder: Path, status: str, error: str = "") -> None:
+    """Let a job's folder be that of one that did not finish."""
+    (folder / "result.json").unlink()
+    read = read_record(folder)
+    assert read is not None
+    read._replace(status=status, error=error).write(folder)
+
+
+def test_jobs_stand_best_first_with_what_was_swept(sweep: Path) -> None:
+    found = summary.read(sweep)
+    assert [job.name for job in found.jobs] == ["c", "d", "b", "a"]
+    assert [job.value for job in found.jobs] == [10, 14, 20, 40]
+    assert sorted(found.swept) == ["model.clip_value", "optimizer.lr", "seed"]
+    assert found.jobs[0].settings["seed"] == 0  # which was not typed
+    assert found.jobs[0].settings["experiment"] == "smoke"
+
+
+def test_seeds_of_a_setting_are_one(sweep: Path) -> None:
+    (first, values), *others = summary.read(sweep).settings()
+    assert first == {"model.clip_value": 0.01, "optimizer.lr": 1e-4}
+    assert values == [10, 14]
+    assert list(summary.mean_and_deviation(values)) == pytest.approx([12, 8**0.5])
+    assert [group[1] for group in others] == [[20], [40]]
+    assert summary.mean_and_deviation([20]) == (20, None)
+    assert "12 ± 2.83" in page(summary.read(sweep))
+
+
+def test_summary_has_a_row_a_job(sweep: Path) -> None:
+    end(sweep / "a", "failed", 'OSError: a "line", <b>&')
+    write(sweep)
+    found = rows(sweep, "summary.csv")
+    assert [row["folder"] for row in found] == ["c", "d", "b", "a"]
+    assert [row["status"] for row in found] == ["finished"] * 3 + ["failed"]
+    assert [row["objective"] for row in found] == ["10.0", "14.0", "20.0", ""]
+    assert [row["model.clip_value"] for row in found] == ["0.01", "0.01", "0.05", "0.01"]
+    assert found[0]["recall"] == str(json.loads((sweep / "c" / "result.json").read_text())["recall"])
+    assert float(found[0]["seconds"]) > 0
+    assert found[3]["error"] == 'OSError: a "line", <b>&'
+
+
+def test_status_of_a_job(sweep: Path) -> None:
+    result = json.loads((sweep / "a" / "result.json").read_text())
+    end(sweep / "a", "running")
+    (sweep / "a" / "result.json").write_text(json.dumps(result | {"status": "diverged", "iteration": 3}))
+    end(sweep / "b", "running")
+    end(sweep / "c", "running")
+    end(sweep / "d", "interrupted")
+    with FileLock(sweep / "b" / ".lock"):
+        found = {job.name: job for job in summary.read(sweep).jobs}
+    assert {name: job.status for name, job in found.items()} == {
+        **{"a": "diverged", "b": "running"},
+        **{"c": "died", "d": "interrupted"},
+    }
+    assert found["c"].error == "ended without a word: killed, or out of memory?"
+    assert found["a"].value == float("inf")
+
+
+def test_the_objective_is_that_of_the_last_command(sweep: Path) -> None:
+    read = read_record(sweep / "a")
+    assert read is not None
+    read._replace(launch="2026-01-02T00:00:00", objective="-fid_mnist").write(sweep / "a")
+    found = summary.read(sweep)
+    assert found.objective == "-fid_mnist"
+    assert [job.name for job in found.jobs] == ["a", "b", "d", "c"]
+
+
+def test_heat_map_has_the_means_over_all_else(sweep: Path) -> None:
+    (found,) = heat_maps(summary.read(sweep))
+    assert {found.row_key, found.column_key} == {"model.clip_value", "optimizer.lr"}
+    cells = {(found.rows[cell.row], found.columns[cell.column]): cell for cell in found.cells}
+    if found.row_key == "optimizer.lr":
+        cells = {(column, row): cell for (row, column), cell in cells.items()}
+    assert {place: cell.mean for place, cell in cells.items()} == {
+        ("0.01", "5e-05"): 40.0,
+        ("0.01", "0.0001"): 12.0,
+        ("0.05", "5e-05"): 20.0,
+    }
+    assert [cells[place].shade for place in (("0.01", "0.0001"), ("0.05", "5e-05"), ("0.01", "5e-05"))] == [0, 0.5, 1]
+
+
+def test_curves_fill_the_plot_and_are_logarithmic_over_a_wide_span() -> None:
+    straight = curves({"a": [(0, 0), (10, 5)], "b": [(5, 10)]})
+    assert straight is not None
+    assert straight.lines == {"a": "0.0,230.0 480.0,115.0", "b": "240.0,0.0"}
+    assert [text for _, text in straight.y_ticks] == ["0", "2", "4", "6", "8", "10"]
+    assert [place for place, _ in straight.y_ticks] == pytest.approx([230, 184, 138, 92, 46, 0])
+    wide = curves({"a": [(0, 1), (1, 10), (2, 100), (3, float("nan"))]})
+    assert wide is not None
+    assert wide.lines == {"a": "0.0,230.0 240.0,115.0 480.0,0.0"}
+    assert {text: place for place, text in wide.y_ticks}["10"] == 115
+    assert curves({"a": [(1, 1)], "b": []}) is None
+
+
+def test_bins_are_means_of_neighbours() -> None:
+    points = [(float(x), float(x % 2)) for x in range(1000)]
+    assert binned(points, most=100)[:2] == [(4.5, 0.5), (14.5, 0.5)]
+    assert len(binned(points, most=100)) == 100
+    assert binned(points[:3]) == points[:3]
+
+
+class Page(HTMLParser):
+    """What a page loads, and the text of its cells and captions."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
+        self.tags.append(tag)
+        self.loads += [
+            value for name, value in attrs if name in ("src", "srcset") or (tag == "link" and name == "href")
+        ]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_the_page_has_all_and_loads_nothing(sweep: Path) -> None:
+    end(sweep / "a", "failed", "OSError: <script>alert(1)</script> & more")
+    text = write(sweep) and (sweep / "report.html").read_text()
+    found = Page(str(text))
+    assert all(load.startswith("data:image/png;base64,") for load in found.loads)
+    assert len(found.loads) == 4
+    assert not re.search(r"https?://|@import|url\(", str(text))
+    assert found.tags.count("script") == 1
+    assert "OSError: <script>alert(1)</script> & more" in found.words
+    assert found.tags.count("polyline") == 8  # two plots
+    assert found.tags.count("rect") == 2
+    for heading in ("Failed", "Settings", "Jobs", "Curves", "Samples", "3 finished, 1 failed of 4 jobs"):
+        assert heading in " ".join(found.words.split())
+
+
+@pytest.mark.parametrize("damage", ["metrics.csv", "quality.csv", "result.json", ".hydra/config.yaml", "job.json"])
+def test_a_damaged_file_of_a_job_leaves_the_report_of_the_others(sweep: Path, damage: str) -> None:
+    (sweep / "b" / damage).write_bytes(b'\xff{"half": ')
+    write(sweep)
+    found = [row["folder"] for row in rows(sweep, "summary.csv")]
+    assert [name for name in found if name != "b"] == ["c", "d", "a"]
+    assert ("b" in found) == (damage != "job.json")
+
+
+def test_a_sweep_of_which_nothing_has_finished_has_a_page(sweep: Path) -> None:
+    for name in JOBS:
+        end(sweep / name, "failed", "no")
+        shutil.rmtree(sweep / name / "samples")
+        (sweep / name / "metrics.csv").unlink()
+        (sweep / name / "quality.csv").unlink()
+    write(sweep)
+    assert "4 failed of 4 jobs" in " ".join(Page((sweep / "report.html").read_text()).words.split())
+    assert summary.best(summary.read(sweep)) == "No job has finished."
+
+
+def test_the_best_jobs_as_a_table(sweep: Path) -> None:
+    lines = summary.best(summary.read(sweep), n=2).splitlines()
+    assert [line.split()[:4] for line in lines[1:]] == [["1", "0.01", "0.0001", "0"], ["2", "0.01", "0.0001", "1"]]
+    assert lines[0].split() == ["clip_value", "lr", "seed", "fid_mnist", "digit_share", "folder"]
+    assert [line.split()[-1] for line in lines[1:]] == ["c", "d"]
+
+
+def test_a_report_that_cannot_be_written_ends_no_job(sweep: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (sweep / "summary.csv").mkdir()
+    update(sweep)
+    assert "the summary could not be written (IsADirectoryError" in caplog.text
+
+
+def test_by_hand(sweep: Path) -> None:
+    def report(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "wgan.sweeps.report", *map(str, arguments)]
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+
+    done = report(sweep)
+    assert done.returncode == 0, done.stderr
+    assert f"Report: {sweep}/report.html" in done.stdout
+    assert (sweep / "report.html").exists()
+    none = report(sweep / "a")
+    assert (none.returncode, none.stderr) == (
+        1,
+        f"error: {sweep / 'a'}: no sweep; name a folder such as multirun/NAME\n",
+    )
+    assert report().returncode == 2
+
+
+def test_a_report_takes_little_time_and_no_pytorch(sweep: Path, smoke_run: Run) -> None:
+    for number in range(36):
+        add_job(sweep, smoke_run, f"x{number}", 0.001 * number, 1e-4, number, 50.0 + number)
+    write(sweep)
+    start = time.perf_counter()
+    write(sweep)
+    assert time.perf_counter() - start < 4  # 40 jobs
+    with (sweep / "summary.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 40
+    program = "import sys, wgan.sweeps.report, wgan.sweeps.launch; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
