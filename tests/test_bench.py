@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, Run
 from PIL import Image
 
 import bench.__main__ as bench
-from bench import results, scaling
+from bench import results, scaling, sweeps
 from wgan.objective import FIGURES
 
 
@@ -79,3 +79,8 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[end - 1] == "| `spearman` | 0.5 ± 0 | 0.5 ± 0 |  |"
     assert end == 2 + len(FIGURES) + 1
     assert lines[end + 3 :] == ["| 97 | 240 | 0.5 | 7 | 600 | 0.5 | 7 |", "| 194 | 24 | 0.9 | 8 | 60 | 0.9 | 8 |"]
+
+
+def test_how_long_a_job_takes_to_its_first_iteration(smoke_run: Run) -> None:
+    took = json.loads((smoke_run.folder / "result.json").read_text())["seconds"]
+    assert 0 < sweeps.overhead(smoke_run.folder) < took + 60  # from its start; the run's seconds are from its first

@@ -39,8 +39,6 @@ NO_NEWS = (
 def check_buildable(configurations: Sequence[DictConfig]) -> None:
     """Build what the configurations name, and let it go: what a sweep's jobs would find before their first iteration.
 
-    Whether the machine is fit is not looked at: jobs may run on others.
-
     Raises:
         UserError, hydra.errors.InstantiationException: for the first thing that cannot be.
     """

@@ -1,6 +1,7 @@
 """The command that starts a sweep: all jobs are checked before the first one starts, and at the end it is summed up."""
 
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -80,7 +81,8 @@ class Launch(Callback):
         except Exception as error:
             if line := explanation(error, sys.argv[1:]):
                 sys.exit(f"error: {line}")  # Hydra would make a warning of an Exception
-            raise SystemExit(1) from error
+            traceback.print_exception(error)
+            sys.exit(1)
         started = config
 
 
@@ -104,8 +106,12 @@ def check_jobs(config: DictConfig) -> None:
     for cfg in jobs:
         check_training(cfg)
     from wgan.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
+    from wgan.machine import check_machine
 
     check_buildable(jobs)
+    if not slurm.is_launcher_of(config.hydra):  # its nodes are others
+        for cfg in jobs:
+            check_machine(cfg)
 
 
 def _jobs(config: DictConfig, overrides: list[Override]) -> Iterable[list[str]]:

@@ -11,6 +11,11 @@ from hydra.conf import HydraConf
 log = logging.getLogger(__name__)
 
 
+def is_launcher_of(hydra: HydraConf) -> bool:
+    """Whether a sweep's jobs are Slurm's."""
+    return str(hydra.launcher._target_).endswith(".SlurmLauncher")
+
+
 def cancel_jobs_of(hydra: HydraConf) -> None:
     """Let Slurm end the jobs of this command; nothing under another launcher."""
     if arrays := _arrays_of(hydra):
@@ -28,7 +33,7 @@ def wait_for_jobs_of(hydra: HydraConf) -> None:
 
 def _arrays_of(hydra: HydraConf) -> list[str]:
     """The numbers of the arrays of jobs that this command gave to Slurm: submitit has a folder for each job of them."""
-    if not str(hydra.launcher._target_).endswith(".SlurmLauncher"):
+    if not is_launcher_of(hydra):
         return []
     begun = datetime.fromisoformat(hydra.job.env_set["WGAN_LAUNCH"]).timestamp()
     folders = Path(hydra.launcher.submitit_folder).parent.glob("[0-9]*_*")
