@@ -166,7 +166,7 @@ def test_a_grid_with_a_value_that_cannot_be_is_refused_before_the_first_job(
         "optimizer=adam,adamw": "error: optimizer=adam,adamw: no such choice; choose one of adam, rmsprop",
         "rerun=true,false": "error: rerun=true,false: must have one value, for the whole sweep",
         "sweep=../bad": "error: sweep=../bad: must be a folder's name, of letters, digits and _.=+-",
-        "trainer=cpu,gpu": "error: trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.accelerator=auto or c",
+        "trainer=cpu,gpu": "error: trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.acc",
         "hydra/sweeper=optuna": "error: hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again",
     }.items():
         assert run_main(*typed, bad).startswith(line), bad
