@@ -77,6 +77,7 @@ def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
     for overrides in ([], ["optimizer=adam"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
-    generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in ("generate", "evaluate"))
-    assert keys | {str(key) for key in generate} >= RULES.keys()
+    pages = ("train", "generate", "evaluate")
+    train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)
+    assert keys | {str(key) for key in (*train, *generate)} >= RULES.keys()
     assert {str(key) for key in evaluate} - {"defaults", "hydra"} == EVALUATION_RULES.keys()
