@@ -61,6 +61,7 @@ def test_bf16_is_used_and_rounds(tmp_path: Path) -> None:
     assert not np.allclose(exact, rounded, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:The `srun` command is available")  # where Slurm is installed
 # Lightning's own, which a run of the project is rid of.
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec", "ignore:.*does not have many workers")
 def test_16_mixed_scales_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
