@@ -103,3 +103,12 @@ def test_damaged_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str
     shutil.copy(smoke_run.folder / "generator.safetensors", tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(b"{" + (smoke_run.folder / name).read_bytes())
     assert re.fullmatch(r"error: run=run: .*\S+ is damaged; name another run", run_main("generate.py", "run=run"))
+
+
+def test_a_job_of_a_sweep_has_images_though_its_name_has_commas(
+    smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]
+) -> None:
+    shutil.copytree(smoke_run.folder, tmp_path / "clip_value=0.01,lr=5e-05-1f0a3b5c")
+    assert run_main("generate.py", "run=clip_value=0.01,lr=5e-05-1f0a3b5c", "n=4", "out=a=b,c.png") == ""
+    with Image.open(tmp_path / "a=b,c.png") as picture:
+        assert picture.size == (56, 56)
