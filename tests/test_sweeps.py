@@ -54,6 +54,7 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
     )
 
 
@@ -226,13 +227,22 @@ def test_a_worker_that_is_left_over_and_a_new_one_never_share_a_folder(
     typed = (*LONG, "sweep=left", "seed=0,1", *JOBLIB)
     process = start(*typed, cwd=tmp_path)
     until(lambda: len(list(sweep.glob("*/checkpoints/epoch=001.ckpt"))) == 2)
-    process.kill()  # not its workers
-    again = command("train.py", "-m", *typed, cwd=tmp_path)
+    process.kill()  # not its workers, which are slow from now on
+    workers = [int(path.read_text().split()[1]) for path in sweep.glob("*/.lock")]
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    again = start(*typed, cwd=tmp_path)
+    waiting = r"process \d+ on .* trains in it; waiting for its end"
+    until(lambda: len(re.findall(waiting, "".join(path.read_text() for path in sweep.glob("*/train.log")))) == 2)
+    assert not list(sweep.glob("*/result.json"))
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+    printed = again.communicate(timeout=300)[0]
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert len(re.findall(r"process \d+ on .* trains in it; waiting for its end", again.stdout)) == 2
+    assert again.returncode == 0, printed
+    assert printed.count("Finished already") == 2
     assert outcomes(sweep) == uninterrupted
 
 

@@ -4,10 +4,13 @@ import argparse
 import base64
 import csv
 import logging
+import math
 import sys
+from collections import Counter
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -28,7 +31,8 @@ def update(folder: Path) -> None:
     try:
         write(folder)
     except Exception as error:
-        log.warning("%s: the summary could not be written (%s: %s)", folder, type(error).__name__, error)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        log.warning("%s: the summary could not be written (%s)", folder, reason)
 
 
 def write(folder: Path) -> Sweep:
@@ -48,7 +52,10 @@ def page(sweep: Sweep) -> str:
     return _template().render(
         sweep=sweep,
         keys=sweep.swept,
-        settings=[(common, values, *summary.mean_and_deviation(values)) for common, values in sweep.settings()],
+        settings=[
+            (common, values, *summary.mean_and_deviation(values), _diverged(sweep, common))
+            for common, values in sweep.settings()
+        ],
         figures=[name for name in shown if any(name in job.figures for job in sweep.jobs)],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
@@ -65,19 +72,32 @@ def page(sweep: Sweep) -> str:
 
 
 def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
-    """Iterations and values; none of a file that is missing or damaged. Evaluations of another size are left out."""
+    """Iterations and values, of evaluations of the most common size; rows that are damaged, or half written, lack."""
     try:
-        with (job.folder / file).open(newline="") as rows:
-            read = [(float(row["iteration"]), float(row[name]), row.get("samples")) for row in csv.DictReader(rows)]
-    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        rows = list(csv.DictReader((job.folder / file).read_text(errors="replace").replace("\0", "").splitlines()))
+    except (OSError, csv.Error):
         return []
-    return [(iteration, value) for iteration, value, samples in read if samples == read[0][2]]
+    read = []
+    for row in rows:
+        with suppress(KeyError, TypeError, ValueError):
+            read.append((float(row["iteration"]), float(row[name]), row.get("samples")))
+    sizes = Counter(samples for _, _, samples in read)
+    usual = max(sizes, key=sizes.__getitem__, default=None)
+    return [(x, y) for x, y, samples in read if samples == usual and math.isfinite(x) and math.isfinite(y)]
+
+
+def _diverged(sweep: Sweep, common: dict[str, Any]) -> int:
+    """How many jobs of a setting diverged, which its mean does not show."""
+    return sum(job.status == "diverged" and common.items() <= job.settings.items() for job in sweep.jobs)
 
 
 def _samples(job: Job) -> str:
     """The job's last grid of samples, base64."""
     grids = sorted((job.folder / "samples").glob("epoch=*.png"), key=lambda path: (len(path.name), path.name))
-    return base64.b64encode(grids[-1].read_bytes()).decode() if grids else ""
+    for grid in reversed(grids):
+        with suppress(OSError):  # a job that starts anew removes them
+            return base64.b64encode(grid.read_bytes()).decode()
+    return ""
 
 
 @cache

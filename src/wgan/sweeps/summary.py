@@ -21,6 +21,7 @@ from wgan.sweeps.record import RECORD, Record, read_record
 
 ORDER = ("finished", "diverged", "failed", "died", "interrupted", "running")
 DIED = "ended without a word: killed, or out of memory?"
+LOST = "its result.json is missing or damaged"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Sweep:
 
 def read(folder: Path) -> Sweep:
     """The sweep in a folder; without jobs where there is none."""
-    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := read_record(path.parent))}
+    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := _record(path.parent))}
     newest = max(records.values(), key=lambda record: record.launch, default=None)
     objective = newest.objective if newest else ""
     keys = dict.fromkeys(
@@ -108,7 +109,7 @@ def best(sweep: Sweep, n: int = 5) -> str:
     """The n best jobs as a table for the console."""
     columns = dict.fromkeys((sweep.objective, "fid_mnist", "digit_share"))
     shown = [name for name in columns if name == sweep.objective or any(name in job.figures for job in sweep.jobs)]
-    lines = [["", *map(short, sweep.swept), *shown, "folder"]]
+    lines = [["", *(short(key, sweep.swept) for key in sweep.swept), *shown, "folder"]]
     for place, job in enumerate(sweep.finished[:n], start=1):
         figures = job.figures | {sweep.objective: job.value}
         cells = (readable(figures.get(name, "")) for name in shown)
@@ -118,9 +119,11 @@ def best(sweep: Sweep, n: int = 5) -> str:
     return "\n".join(table) if len(lines) > 1 else "No job has finished."
 
 
-def short(key: str) -> str:
-    """The last part of a dotted key."""
-    return ".".join(key.split(".")[-2:]) if key.endswith(".lr") and key != "optimizer.lr" else key.rpartition(".")[2]
+def short(key: str, keys: Sequence[str]) -> str:
+    """The last parts of a dotted key, as many as tell it from the other keys."""
+    parts = key.split(".")
+    endings = (".".join(parts[start:]) for start in range(len(parts) - 1, 0, -1))
+    return next((end for end in endings if not any(f".{key}".endswith(f".{end}") for key in {*keys} - {key})), key)
 
 
 def readable(value: Any) -> str:
@@ -136,17 +139,41 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
 def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:
     result = _result(folder)
     status, error = record.status, record.error
-    if result.get("status") in ("finished", "diverged"):
+    if result.get("status") in ("finished", "diverged") and not _failed_afterwards(folder, record):
         status, error = result["status"], ""
-    elif status == "running" and not runs.is_held(folder):
+    elif status == "running" and not _is_held(folder):
         status, error = "died", DIED
+    elif status in ("finished", "diverged"):
+        status, error = "failed", LOST
+    figures = {name: number for name, number in result.items() if type(number) in (int, float)}
     value = None
     if status == "diverged":
         value = math.inf
-    elif status == "finished":
-        value = value_of(objective, result) if figure_of(objective) in result else None
-    figures = {name: number for name, number in result.items() if type(number) in (int, float)}
+    elif status == "finished" and math.isfinite(figures.get(figure_of(objective), math.nan)):
+        value = value_of(objective, figures)
     return Job(folder, record.launch, status, error, _settings(folder, record, keys), value, figures)
+
+
+def _record(folder: Path) -> Record | None:
+    """The job's record, if it is what a job writes."""
+    record = read_record(folder)
+    if record is None or not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
+        return None
+    texts = (record.launch, record.objective, record.error, *record.overrides)
+    return record if record.status in ORDER and all(isinstance(text, str) for text in texts) else None
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        return runs.is_held(folder)
+    except OSError:  # of a reader who may not write there: the record is all there is
+        return True
+
+
+def _failed_afterwards(folder: Path, record: Record) -> bool:
+    """Whether the job failed though there is a result: that of a run which is another one by now."""
+    result, failure = ((folder / name).stat().st_mtime_ns for name in (runs.RESULT, RECORD))
+    return record.status == "failed" and failure > result
 
 
 def _result(folder: Path) -> dict[str, Any]:
@@ -158,20 +185,33 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def _settings(folder: Path, record: Record, keys: Iterable[str]) -> dict[str, Any]:
-    typed = {key.lstrip("+~"): value for key, value in map(split, record.overrides)}
+    typed = {key.lstrip("+~"): _number(value) for key, value in map(split, record.overrides)}
     try:
         cfg = OmegaConf.load(folder / runs.CONFIGURATION)
     except Exception:  # it may be missing, or damaged in many ways
         cfg = OmegaConf.create()
     found = {}
     for key in keys:
-        value = OmegaConf.select(cfg, key) if isinstance(cfg, DictConfig) else None
+        try:
+            value = OmegaConf.select(cfg, key) if isinstance(cfg, DictConfig) else None
+        except Exception:  # an interpolation that leads nowhere, a list in place of a group
+            value = None
         if OmegaConf.is_list(value):
             value = str(list(value or ()))
         elif value is None or OmegaConf.is_config(value):
             value = record.choices.get(key) or typed.get(key, "")
         found[key] = value
     return found
+
+
+def _number(text: str) -> str | int | float:
+    """What a configuration makes of an override, so that 5e-5 and 0.00005 are one value."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _rank(job: Job) -> tuple[int, float, str]:
