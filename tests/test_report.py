@@ -14,7 +14,7 @@ from conftest import PROJECT, Run, rows
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from wgan.sweeps import summary
+from wgan.sweeps import outcomes, summary
 from wgan.sweeps.plots import binned, curves, heat_maps
 from wgan.sweeps.record import Record, read_record
 from wgan.sweeps.report import page, update, write
@@ -62,7 +62,7 @@ def end(folder: Path, status: str, error: str = "") -> None:
 
 
 def test_jobs_stand_best_first_with_what_was_swept(sweep: Path) -> None:
-    found = summary.read(sweep)
+    found = outcomes.read(sweep)
     assert [job.name for job in found.jobs] == ["c", "d", "b", "a"]
     assert [job.value for job in found.jobs] == [10, 14, 20, 40]
     assert sorted(found.swept) == ["model.clip_value", "optimizer.lr", "seed"]
@@ -71,13 +71,13 @@ def test_jobs_stand_best_first_with_what_was_swept(sweep: Path) -> None:
 
 
 def test_seeds_of_a_setting_are_one(sweep: Path) -> None:
-    (first, values), *others = summary.read(sweep).settings()
+    (first, values), *others = outcomes.read(sweep).settings()
     assert first == {"model.clip_value": 0.01, "optimizer.lr": 1e-4}
     assert values == [10, 14]
     assert list(summary.mean_and_deviation(values)) == pytest.approx([12, 8**0.5])
     assert [group[1] for group in others] == [[20], [40]]
     assert summary.mean_and_deviation([20]) == (20, None)
-    assert "12 ± 2.83" in page(summary.read(sweep))
+    assert "12 ± 2.83" in page(outcomes.read(sweep))
 
 
 def test_summary_has_a_row_a_job(sweep: Path) -> None:
@@ -101,7 +101,7 @@ def test_status_of_a_job(sweep: Path) -> None:
     end(sweep / "c", "running")
     end(sweep / "d", "interrupted")
     with FileLock(sweep / "b" / ".lock"):
-        found = {job.name: job for job in summary.read(sweep).jobs}
+        found = {job.name: job for job in outcomes.read(sweep).jobs}
     assert {name: job.status for name, job in found.items()} == {
         **{"a": "diverged", "b": "running"},
         **{"c": "died", "d": "interrupted"},
@@ -114,13 +114,13 @@ def test_the_objective_is_that_of_the_last_command(sweep: Path) -> None:
     read = read_record(sweep / "a")
     assert read is not None
     read._replace(launch="2026-01-02T00:00:00", objective="-fid_mnist").write(sweep / "a")
-    found = summary.read(sweep)
+    found = outcomes.read(sweep)
     assert found.objective == "-fid_mnist"
     assert [job.name for job in found.jobs] == ["a", "b", "d", "c"]
 
 
 def test_heat_map_has_the_means_over_all_else(sweep: Path) -> None:
-    (found,) = heat_maps(summary.read(sweep))
+    (found,) = heat_maps(outcomes.read(sweep))
     assert {found.row_key, found.column_key} == {"model.clip_value", "optimizer.lr"}
     cells = {(found.rows[cell.row], found.columns[cell.column]): cell for cell in found.cells}
     if found.row_key == "optimizer.lr":
@@ -205,11 +205,11 @@ def test_a_sweep_of_which_nothing_has_finished_has_a_page(sweep: Path) -> None:
         (sweep / name / "quality.csv").unlink()
     write(sweep)
     assert "4 failed of 4 jobs" in " ".join(Page((sweep / "report.html").read_text()).words.split())
-    assert summary.best(summary.read(sweep)) == "No job has finished."
+    assert summary.best(outcomes.read(sweep)) == "No job has finished."
 
 
 def test_the_best_jobs_as_a_table(sweep: Path) -> None:
-    lines = summary.best(summary.read(sweep), n=2).splitlines()
+    lines = summary.best(outcomes.read(sweep), n=2).splitlines()
     assert [line.split()[:4] for line in lines[1:]] == [["1", "0.01", "0.0001", "0"], ["2", "0.01", "0.0001", "1"]]
     assert lines[0].split() == ["clip_value", "lr", "seed", "fid_mnist", "digit_share", "folder"]
     assert [line.split()[-1] for line in lines[1:]] == ["c", "d"]

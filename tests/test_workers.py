@@ -3,11 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import configuration
 from hydra.conf import HydraConf
+from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 from wgan.sweeps import workers
@@ -102,6 +105,26 @@ def test_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     assert workers.number_of_workers(1, "auto") == 8
+
+
+def test_a_sweep_has_no_more_workers_than_gpus(
+    monkeypatch: pytest.MonkeyPatch, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    started: list[int] = []
+
+    def launch(launcher: Any, **_: object) -> list[JobReturn]:
+        started.append(launcher.joblib["n_jobs"])
+        return []
+
+    monkeypatch.setattr("hydra_plugins.hydra_joblib_launcher._core.launch", launch)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,5")
+    monkeypatch.setattr("wgan.machine.check_machine", lambda _: None)  # which has no GPU
+    typed = ("train.py", "-m", "hydra/launcher=joblib", "jobs_per_gpu=2", "seed=0,1")
+    for n_jobs, accelerator in ((64, "auto"), (2, "auto"), (64, "cpu")):
+        overrides = (f"hydra.launcher.n_jobs={n_jobs}", f"trainer.accelerator={accelerator}")
+        assert run_main(*typed, *overrides) == ""
+    assert started == [6, 2, workers.cores()]
+    assert "hydra.launcher.n_jobs=64: is more than this machine does at a time; 6 it is" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan.checks import UserError, check_training, check_values
 from wgan.command_line import explanation
-from wgan.sweeps import slurm
+from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
 from wgan.sweeps.job import launch_of
+from wgan.sweeps.outcomes import read
 from wgan.sweeps.record import RECORD, mark_interrupted
 from wgan.sweeps.report import update
-from wgan.sweeps.summary import best, read
+from wgan.sweeps.summary import best
 
 started: DictConfig | None = None  # the configuration of the sweep that this process started
 
@@ -83,6 +84,7 @@ class Launch(Callback):
                 sys.exit(f"error: {line}")  # Hydra would make a warning of an Exception
             traceback.print_exception(error)
             sys.exit(1)
+        workers.limit(config)
         started = config
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wgan.sweeps.summary import Sweep, readable
+from wgan.sweeps.outcomes import Sweep
+from wgan.sweeps.summary import readable
 
 WIDTH, HEIGHT = 480, 230  # of a plot without its margins
 

@@ -17,8 +17,8 @@ from filelock import FileLock
 from wgan import runs
 from wgan.files import write_whole
 from wgan.objective import FIGURES_OF_IMAGES, figure_of
-from wgan.sweeps import plots, summary
-from wgan.sweeps.summary import Job, Sweep
+from wgan.sweeps import outcomes, plots, summary
+from wgan.sweeps.outcomes import Job, Sweep
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -38,7 +38,7 @@ def update(folder: Path) -> None:
 def write(folder: Path) -> Sweep:
     """Write a sweep's summary.csv and report.html."""
     with FileLock(folder / ".report.lock"):  # jobs end at the same time
-        sweep = summary.read(folder)
+        sweep = outcomes.read(folder)
         summary.write_csv(sweep)
         write_whole(folder / "report.html", page(sweep).encode())
     return sweep
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m wgan.sweeps.report", description="Sum up a sweep on one page.")
     parser.add_argument("folder", type=Path, help="of the sweep, such as multirun/NAME")
     folder: Path = parser.parse_args().folder
-    if not summary.read(folder).jobs:
+    if not outcomes.read(folder).jobs:
         sys.exit(f"error: {folder}: no sweep; name a folder such as multirun/NAME")
     print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
 

@@ -40,12 +40,22 @@ def number_of_workers(jobs_per_gpu: int, accelerator: str) -> int:
     return len(gpus) * jobs_per_gpu or cores()
 
 
+def limit(config: DictConfig) -> None:
+    """Let a sweep have no more workers than this machine does jobs at a time: the others would hold jobs and wait."""
+    if not _is_launcher_of(config.hydra):
+        return
+    typed, most = _workers(config.hydra), number_of_workers(config.jobs_per_gpu, config.trainer.accelerator)
+    if typed > most:
+        config.hydra.launcher.n_jobs = most
+        print(f"hydra.launcher.n_jobs={typed}: is more than this machine does at a time; {most} it is")
+
+
 def settle(hydra: HydraConf, cfg: DictConfig) -> None:
     """Take this process's share of the machine, if it is one of several workers; before PyTorch is imported.
 
     Workers do many jobs, and keep the share for their life.
     """
-    if not str(hydra.launcher._target_).endswith(".JoblibLauncher"):
+    if not _is_launcher_of(hydra):
         return
     share = max(1, cores() // _workers(hydra))
     os.environ[THREADS] = str(min(share, int(os.environ.get(THREADS) or share)))
@@ -79,6 +89,10 @@ def lease(gpus: list[str], jobs_per_gpu: int) -> None:
             log.info("Other jobs have all %d GPUs; waiting for one", len(gpus))
             waits = True
         time.sleep(1)
+
+
+def _is_launcher_of(hydra: HydraConf) -> bool:
+    return str(hydra.launcher._target_).endswith(".JoblibLauncher")
 
 
 def _workers(hydra: HydraConf) -> int:

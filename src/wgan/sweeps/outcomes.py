@@ -1,0 +1,170 @@
+"""What the jobs of a sweep reached, best first, read from their folders: whatever state these are in."""
+
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from wgan import runs
+from wgan.objective import figure_of, value_of
+from wgan.sweeps.identity import names_a_job, split
+from wgan.sweeps.record import RECORD, Record, read_record
+
+ORDER = ("finished", "diverged", "failed", "died", "interrupted", "running")
+DIED = "ended without a word: killed, or out of memory?"
+LOST = "its result.json is missing or damaged"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep; `value` is that of the sweep's objective, None where there is none."""
+
+    folder: Path
+    launch: str
+    status: str  # one of ORDER
+    error: str
+    settings: dict[str, Any]  # of every key that any job of the sweep sets
+    value: float | None
+    figures: dict[str, float] = field(default_factory=dict)  # of result.json
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The jobs of a folder, best first, and what differs between them."""
+
+    folder: Path
+    objective: str
+    jobs: list[Job]
+
+    @property
+    def swept(self) -> list[str]:
+        """The keys with more than one value."""
+        keys = self.jobs[0].settings if self.jobs else {}
+        return [key for key in keys if len({str(job.settings[key]) for job in self.jobs}) > 1]
+
+    @property
+    def finished(self) -> list[Job]:
+        return [job for job in self.jobs if job.status == "finished"]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each status."""
+        found = Counter(job.status for job in self.jobs)
+        return {status: found[status] for status in ORDER if found[status]}
+
+    def settings(self) -> list[tuple[dict[str, Any], list[float]]]:
+        """What jobs have in common that differ in the seed alone, with the objective of each; best mean first."""
+        keys = [key for key in self.swept if key != "seed"]
+        groups: dict[str, tuple[dict[str, Any], list[float]]] = {}
+        for job in self.finished:
+            if job.value is None:
+                continue
+            common = {key: job.settings[key] for key in keys}
+            groups.setdefault(str(common), (common, []))[1].append(job.value)
+        return sorted(groups.values(), key=lambda group: statistics.fmean(group[1]))
+
+
+def read(folder: Path) -> Sweep:
+    """The sweep in a folder; without jobs where there is none."""
+    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := _record(path.parent))}
+    newest = max(records.values(), key=lambda record: record.launch, default=None)
+    objective = newest.objective if newest else ""
+    keys = dict.fromkeys(
+        key.lstrip("+~")
+        for _, record in sorted(records.items())
+        for key, _ in map(split, record.overrides)
+        if names_a_job(key) and not key.startswith("hydra")
+    )
+    jobs = [_job(path, record, objective, list(keys)) for path, record in records.items()]
+    return Sweep(folder, objective, sorted(jobs, key=_rank))
+
+
+def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:
+    result = _result(folder)
+    status, error = record.status, record.error
+    if result.get("status") in ("finished", "diverged") and not _failed_afterwards(folder, record):
+        status, error = result["status"], ""
+    elif status == "running" and not _is_held(folder):
+        status, error = "died", DIED
+    elif status in ("finished", "diverged"):
+        status, error = "failed", LOST
+    figures = {name: number for name, number in result.items() if type(number) in (int, float)}
+    value = None
+    if status == "diverged":
+        value = math.inf
+    elif status == "finished" and math.isfinite(figures.get(figure_of(objective), math.nan)):
+        value = value_of(objective, figures)
+    return Job(folder, record.launch, status, error, _settings(folder, record, keys), value, figures)
+
+
+def _record(folder: Path) -> Record | None:
+    """The job's record, if it is what a job writes."""
+    record = read_record(folder)
+    if record is None or not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
+        return None
+    texts = (record.launch, record.objective, record.error, *record.overrides)
+    return record if record.status in ORDER and all(isinstance(text, str) for text in texts) else None
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        return runs.is_held(folder)
+    except OSError:  # of a reader who may not write there: the record is all there is
+        return True
+
+
+def _failed_afterwards(folder: Path, record: Record) -> bool:
+    """Whether the job failed though there is a result: that of a run which is another one by now."""
+    result, failure = folder / runs.RESULT, folder / RECORD
+    return record.status == "failed" and failure.stat().st_mtime_ns > result.stat().st_mtime_ns
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / runs.RESULT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _settings(folder: Path, record: Record, keys: Iterable[str]) -> dict[str, Any]:
+    typed = {key.lstrip("+~"): _number(value) for key, value in map(split, record.overrides)}
+    try:
+        cfg = OmegaConf.load(folder / runs.CONFIGURATION)
+    except Exception:  # it may be missing, or damaged in many ways
+        cfg = OmegaConf.create()
+    found = {}
+    for key in keys:
+        try:
+            value = OmegaConf.select(cfg, key) if isinstance(cfg, DictConfig) else None
+        except Exception:  # an interpolation that leads nowhere, a list in place of a group
+            value = None
+        if OmegaConf.is_list(value):
+            value = str(list(value or ()))
+        elif value is None or OmegaConf.is_config(value):
+            value = record.choices.get(key) or typed.get(key, "")
+        found[key] = value
+    return found
+
+
+def _number(text: str) -> str | int | float:
+    """What a configuration makes of an override, so that 5e-5 and 0.00005 are one value."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _rank(job: Job) -> tuple[int, float, str]:
+    return ORDER.index(job.status), math.inf if job.value is None else job.value, job.name
