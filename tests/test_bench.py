@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import PROJECT, TINY, configuration
 from PIL import Image
 
 import bench.__main__ as bench
 from bench import results, scaling, sweeps
+from wgan.machine import has_bfloat16
 from wgan.objective import FIGURES
 from wgan.training import train
 
@@ -25,12 +27,9 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         monkeypatch.setattr(bench, name, value)
     bench.main()
     table = dict(re.findall(r"^(\S.*?)  +([\d.]+) ", capsys.readouterr().out, re.MULTILINE))
-    ways = [
-        f"iteration, {way}, {precision}"
-        for precision in ("fp32", "bf16")
-        for way in ("plain loop", "bare loop", "wgan")
-    ]
-    assert list(table)[:6] == ways
+    precisions = ["fp32", "bf16"] if has_bfloat16(torch.device("cpu")) else ["fp32"]
+    ways = [f"iteration, {way}, {precision}" for precision in precisions for way in ("plain loop", "bare loop", "wgan")]
+    assert [row for row in table if row.startswith("iteration, ")] == ways
     measured_by_difference = (
         "framework an iteration",
         "records at the end of an epoch",

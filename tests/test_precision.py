@@ -61,6 +61,20 @@ def test_bf16_is_used_and_rounds(tmp_path: Path) -> None:
     assert not np.allclose(exact, rounded, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("precision", "capability", "slow"), [(1, "AVX2", 1), (1, "AVX512", 0), (0, "AVX2", 0)])
+def test_a_run_in_bf16_warns_where_it_is_slow(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    precision: int,
+    capability: str,
+    slow: bool,
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    train(configuration(*TINY, "trainer.limit_train_batches=1", f"trainer.precision={PRECISIONS[precision]}"), tmp_path)
+    assert ("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512" in caplog.text) == slow
+
+
 @pytest.mark.filterwarnings("ignore:The `srun` command is available")  # where Slurm is installed
 # Lightning's own, which a run of the project is rid of.
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec", "ignore:.*does not have many workers")

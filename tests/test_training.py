@@ -101,8 +101,7 @@ def test_result_names_the_git_revision(smoke_run: Run) -> None:
 
 def test_an_epoch_has_97_iterations(tmp_path: Path) -> None:
     few = ("~callbacks.samples", "~callbacks.critic_weights", "~callbacks.quality", "objective=wasserstein")
-    cheap = ("model.n_critic=1", "trainer.precision=bf16-mixed", *few)
-    train(configuration("trainer=cpu", "trainer.max_epochs=1", *cheap), tmp_path)
+    train(configuration("trainer=cpu", "trainer.max_epochs=1", "model.n_critic=1", *few), tmp_path)
     assert [int(row["iteration"]) for row in rows(tmp_path)] == list(range(1, 98))
 
 

@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from wgan import runs, weights
 from wgan.checks import DivergenceError, UserError
 from wgan.losses import wasserstein_estimate
-from wgan.machine import check_machine
+from wgan.machine import check_machine, has_bfloat16
 from wgan.memory import keep_freed_memory
 from wgan.objective import value_of
 from wgan.targets import check_targets
@@ -88,6 +88,8 @@ def fit(cfg: DictConfig, folder: Path) -> float:
                 callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values()), timer],
                 plugins=[weights.PlainCheckpoints(folder)],
             )
+            if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(trainer.strategy.root_device):
+                log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")
             logger.log_hyperparameters(hparams)
             if checkpoint:
                 log.info("Continuing after iteration %d, from %s", checkpoint.iteration, checkpoint.path)
