@@ -118,7 +118,6 @@ def test_a_sweep_has_no_more_workers_than_gpus(
 
     monkeypatch.setattr("hydra_plugins.hydra_joblib_launcher._core.launch", launch)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,5")
-    monkeypatch.setattr("wgan.machine.check_machine", lambda _: None)  # which has no GPU
     typed = ("train.py", "-m", "hydra/launcher=joblib", "jobs_per_gpu=2", "seed=0,1")
     for n_jobs, accelerator in ((64, "auto"), (2, "auto"), (64, "cpu")):
         overrides = (f"hydra.launcher.n_jobs={n_jobs}", f"trainer.accelerator={accelerator}")
