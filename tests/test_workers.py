@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_a_sweep_has_no_more_workers_than_gpus(
         started.append(launcher.joblib["n_jobs"])
         return []
 
-    monkeypatch.setattr("hydra_plugins.hydra_joblib_launcher._core.launch", launch)
+    monkeypatch.setattr(import_module("hydra_plugins.hydra_joblib_launcher._core"), "launch", launch)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,5")
     typed = ("train.py", "-m", "hydra/launcher=joblib", "jobs_per_gpu=2", "seed=0,1")
     for n_jobs, accelerator in ((64, "auto"), (2, "auto"), (64, "cpu")):
