@@ -50,7 +50,7 @@ def slug(overrides: Sequence[str]) -> str:
     kept = {key: value for key, value in map(split, overrides) if names_a_job(key)}
     # Long names are cut: what tells jobs apart comes first.
     keys = sorted(kept, key=lambda key: key.lstrip("+~").partition(".")[0] in ("trainer", "callbacks", "experiment"))
-    words = ("=".join(filter(None, (_shortened(key, keys), _rounded(kept[key])))) for key in keys)
+    words = ("=".join(filter(None, (shortened(key, keys), _rounded(kept[key])))) for key in keys)
     safe = (re.sub(r"[^\w.=+-]+", "-", word, flags=re.ASCII).strip("-.") for word in words)
     return ",".join(filter(None, safe))[:LONGEST].strip("-.,=") or "default"
 
@@ -72,15 +72,16 @@ def names_a_job(key: str) -> bool:
     return not _is_or_is_below(key.lstrip("+~"), (*HOW, *SETTINGS)) and key != "trainer"
 
 
-def _is_or_is_below(key: str, places: Sequence[str]) -> bool:
-    return any(key == place or key.startswith(f"{place}.") for place in places)
-
-
-def _shortened(key: str, keys: Sequence[str]) -> str:
+def shortened(key: str, keys: Sequence[str]) -> str:
+    """The last parts of a dotted key, as many as tell it from the other keys."""
     parts = key.lstrip("+").split(".")
     endings = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
     others = [other.lstrip("+") for other in keys if other != key]
     return next((end for end in endings if not any(f".{other}".endswith(f".{end}") for other in others)), key)
+
+
+def _is_or_is_below(key: str, places: Sequence[str]) -> bool:
+    return any(key == place or key.startswith(f"{place}.") for place in places)
 
 
 def _rounded(value: str) -> str:

@@ -18,6 +18,7 @@ from wgan import runs
 from wgan.files import write_whole
 from wgan.objective import FIGURES_OF_IMAGES, figure_of
 from wgan.sweeps import outcomes, plots, summary
+from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Job, Sweep
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": summary.short, "readable": summary.readable}
+    environment.filters |= {"short": shortened, "readable": summary.readable}
     return environment.get_template("report.html")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from wgan.files import write_whole
 from wgan.objective import FIGURES
+from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Sweep
 
 
@@ -29,7 +30,7 @@ def best(sweep: Sweep, n: int = 5) -> str:
     """The n best jobs as a table for the console."""
     columns = dict.fromkeys((sweep.objective, "fid_mnist", "digit_share"))
     shown = [name for name in columns if name == sweep.objective or any(name in job.figures for job in sweep.jobs)]
-    lines = [["", *(short(key, sweep.swept) for key in sweep.swept), *shown, "folder"]]
+    lines = [["", *(shortened(key, sweep.swept) for key in sweep.swept), *shown, "folder"]]
     for place, job in enumerate(sweep.finished[:n], start=1):
         figures = job.figures | {sweep.objective: job.value}
         cells = (readable(figures.get(name, "")) for name in shown)
@@ -37,13 +38,6 @@ def best(sweep: Sweep, n: int = 5) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(table) if len(lines) > 1 else "No job has finished."
-
-
-def short(key: str, keys: Sequence[str]) -> str:
-    """The last parts of a dotted key, as many as tell it from the other keys."""
-    parts = key.split(".")
-    endings = (".".join(parts[start:]) for start in range(len(parts) - 1, 0, -1))
-    return next((end for end in endings if not any(f".{key}".endswith(f".{end}") for key in {*keys} - {key})), key)
 
 
 def readable(value: Any) -> str:
