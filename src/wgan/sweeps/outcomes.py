@@ -75,7 +75,7 @@ class Sweep:
 
 def read(folder: Path) -> Sweep:
     """The sweep in a folder; without jobs where there is none."""
-    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := _record(path.parent))}
+    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := read_record(path.parent))}
     newest = max(records.values(), key=lambda record: record.launch, default=None)
     objective = newest.objective if newest else ""
     keys = dict.fromkeys(
@@ -104,15 +104,6 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
     elif status == "finished" and math.isfinite(figures.get(figure_of(objective), math.nan)):
         value = value_of(objective, figures)
     return Job(folder, record.launch, status, error, _settings(folder, record, keys), value, figures)
-
-
-def _record(folder: Path) -> Record | None:
-    """The job's record, if it is what a job writes."""
-    record = read_record(folder)
-    if record is None or not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
-        return None
-    texts = (record.launch, record.objective, record.error, *record.overrides)
-    return record if record.status in ORDER and all(isinstance(text, str) for text in texts) else None
 
 
 def _is_held(folder: Path) -> bool:

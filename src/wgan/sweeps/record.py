@@ -8,6 +8,7 @@ from wgan import runs
 from wgan.files import write_whole
 
 RECORD = "job.json"
+STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 
 
 class Record(NamedTuple):
@@ -17,7 +18,7 @@ class Record(NamedTuple):
     objective: str
     overrides: list[str]
     choices: dict[str, str | None]  # of the configuration's groups
-    status: str = "running"  # then finished, diverged, failed or interrupted
+    status: str = "running"  # one of STATUSES
     error: str = ""  # of a failed job, one line
 
     def write(self, folder: Path) -> None:
@@ -25,11 +26,15 @@ class Record(NamedTuple):
 
 
 def read_record(folder: Path) -> Record | None:
-    """What a job's folder tells; None of a folder that is no job's."""
+    """What a job's folder tells; None of a folder that is no job's, or whose record is not what a job writes."""
     try:
-        return Record(**json.loads((folder / RECORD).read_text()))
+        record = Record(**json.loads((folder / RECORD).read_text()))
     except (OSError, TypeError, ValueError):
         return None
+    if not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
+        return None
+    texts = (record.launch, record.objective, record.error, *record.overrides)
+    return record if record.status in STATUSES and all(isinstance(text, str) for text in texts) else None
 
 
 def mark_interrupted(folder: Path) -> None:
