@@ -2,7 +2,8 @@ import pytest
 from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
-from wgan.checks import EVALUATION_RULES, RULES, check_training
+from wgan.checks import check_training
+from wgan.rules import EVALUATION_RULES, RULES
 
 DEFAULTS = {
     "model.latent_dim": 50,

@@ -9,10 +9,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from wgan import PROJECT
-from wgan.checks import EVALUATION_RULES, check_values
+from wgan.checks import check_values
 from wgan.data import digits_of
 from wgan.files import write_whole
 from wgan.metrics.quality import reference
+from wgan.rules import EVALUATION_RULES
 from wgan.runs import load_configuration, provenance
 from wgan.weights import load_generator
 
