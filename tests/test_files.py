@@ -43,12 +43,41 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: p
     assert path.read_bytes() == b"old"
 
 
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    for name in (".a.bin.unfinished", "a.bin"):
+        (tmp_path / name).symlink_to(victim)
+    write_whole(tmp_path / "a.bin", b"new")
+    assert victim.read_bytes() == b"precious"
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    assert not (tmp_path / "a.bin").is_symlink()
+
+
+def test_a_file_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a.bin", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_whole(tmp_path / "a.bin", b"new")
+    assert str(raised.value) == f"[Errno 21] Is a directory: '{tmp_path}/a.bin'"
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
+    (tmp_path / ".folder.unfinished").mkdir()  # no process leaves this
     for name in (".a.unfinished", "below/.b.ckpt.unfinished", "below/b.ckpt", "below/.hidden"):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        ".folder.unfinished",
         "below",
         "below/.hidden",
         "below/b.ckpt",
