@@ -9,6 +9,8 @@ import pytest
 import torch
 from conftest import PROJECT, command
 
+from wgan.rules import RULES
+
 BAD = [
     ("model.n_critc=5", "model.n_critc=5: no such key; did you mean model.n_critic?"),
     ("modle.n_critic=5", "modle.n_critic=5: no such key; did you mean model?"),
@@ -144,6 +146,23 @@ def test_bad_input_ends_in_one_line(run_main: Callable[..., str], tmp_path: Path
     assert time.perf_counter() - start < 2
     assert not list(tmp_path.rglob("result.json"))
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_name_of_a_sweep_is_judged_at_once(tmp_path: Path) -> None:
+    name = "comparison_of_clip_values_and_learning_rates, 2 seeds"
+    process = command("train.py", "-m", f"sweep='{name}'", "seed=0,1", cwd=tmp_path, timeout=60)
+    line = f"error: sweep={name}: must be a folder's name, of letters, digits and _.=+-"
+    assert (process.returncode, process.stderr.splitlines()[-1]) == (1, line)
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [("grid", True), ("2026-11-28/02-36-07", True), ("/a/b.c=1+d-e", True), ("a//b", False), ("a/", False),
+     (".a", False), ("../a", False), ("a/../b", False), ("a b", False), ("", False), (50_000 * "a" + ",", False)],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_names_of_sweeps(name: str, holds: bool) -> None:
+    assert RULES["sweep"].holds(name) == holds
 
 
 @pytest.mark.parametrize("argument", ["trainer=gpu", "trainer.accelerator=gpu"])

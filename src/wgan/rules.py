@@ -43,6 +43,7 @@ def _are_betas(value: Any) -> bool:
     return OmegaConf.is_list(value) and len(value) == 2 and all(_is_number(b) and 0 <= b < 1 for b in value)
 
 
+SWEEP = re.compile(r"/?\w[\w.=+-]*(/\w[\w.=+-]*)*", re.ASCII)  # one way to match a text: its time is linear
 # In float32 lesser ones are 0.
 POSITIVE = Rule(lambda value: _is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
 SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
@@ -101,7 +102,7 @@ RULES = {
     ),
     "callbacks.checkpoints.save_last": SWITCH,
     "sweep": Rule(
-        lambda value: isinstance(value, str) and re.fullmatch(r"(/?\w[\w.=+-]*)+", value, re.ASCII) is not None,
+        lambda value: isinstance(value, str) and SWEEP.fullmatch(value) is not None,
         "a folder's name, of letters, digits and _.=+-",
     ),
     "rerun": SWITCH,
