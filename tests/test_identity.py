@@ -5,7 +5,8 @@ import pytest
 from conftest import configuration
 from omegaconf import OmegaConf
 
-from wgan.sweeps.identity import fingerprint, folder_name, slug
+from wgan.fingerprint import fingerprint
+from wgan.sweeps.identity import folder_name, slug
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import PROJECT, command, configuration, contents, result, rows
+from PIL import Image
+from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
 
 from wgan.checks import UserError
@@ -371,6 +373,112 @@ def test_pictures_that_were_deleted_are_not_missed(finished: Path) -> None:
     train(configuration(*RUN), finished, resume=True)
     assert result(finished)["status"] == "finished"
     assert not (finished / "progress.gif").exists()
+
+
+@pytest.mark.parametrize(
+    "row", ["4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "4,2,1,1,1,", "a,b,c,d,e,f"]
+)
+def test_damaged_rows_of_metrics_are_left_out(finished: Path, caplog: pytest.LogCaptureFixture, row: str) -> None:
+    path = finished / "metrics.csv"
+    lines = path.read_text().splitlines()
+    lines[4] = row
+    path.write_text("\n".join(lines) + "\n")
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert result(finished)["status"] == "finished"
+    assert f"{path} lacks 1 iterations, the first of them 4" in [record.getMessage() for record in caplog.records]
+    assert [int(each["iteration"]) for each in rows(finished)] == [1, 2, 3, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("text", ["", "iteration,epoch,c1,c2,g,wasserstein\n", "nothing\n"])
+def test_metrics_without_a_row(finished: Path, caplog: pytest.LogCaptureFixture, text: str) -> None:
+    (finished / "metrics.csv").write_text(text)
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert result(finished)["status"] == "finished"
+    told = f"{finished / 'metrics.csv'} lacks 9 iterations, the first of them 1"
+    assert told in [record.getMessage() for record in caplog.records]
+
+
+def test_pictures_that_are_no_grids_are_left_out(
+    finished: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = finished / "samples" / "epoch=001.png"
+    bad = {
+        "epoch=abc.png": grid.read_bytes(),
+        "epoch=010.png": b"",
+        "epoch=011.png": grid.read_bytes()[:300],
+        "epoch=012.png": b"no picture",
+    }
+    for name, data in bad.items():
+        (finished / "samples" / name).write_bytes(data)
+    for name, picture in (("epoch=013.png", Image.new("L", (28, 28))), ("epoch=014.png", Image.new("RGB", (280, 280)))):
+        picture.save(finished / "samples" / name)
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert result(finished)["status"] == "finished"
+    told = [record.getMessage() for record in caplog.records if "is no grid of samples" in record.getMessage()]
+    assert [Path(line.split()[0]).name for line in told] == [f"epoch=0{number}.png" for number in range(10, 15)]
+    assert (finished / "progress.gif").read_bytes() == (uninterrupted / "progress.gif").read_bytes()
+
+
+def test_damaged_events_are_left_out(finished: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path,) = finished.glob("events.out.tfevents.*")
+    writer = RecordWriter(path.open("ab"))
+    writer.write(b"\xff\xff no event")
+    writer.close()
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert "An event of TensorBoard's is damaged and left out" in [record.getMessage() for record in caplog.records]
+    assert_same_run(finished, uninterrupted)
+
+
+def test_a_generator_that_is_gone_is_made_again(
+    finished: Path, uninterrupted: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = finished / "generator.safetensors"
+    path.unlink()
+    line = f"error: run=run: its {path.name} is gone; make it again with: python train.py resume=run"
+    assert run_main("generate.py", "run=run") == line
+    os.truncate(finished / "checkpoints" / "last.ckpt", 1000)
+    assert run_main("train.py", "resume=run") == ""
+    printed = capsys.readouterr().out
+    assert f"{path} was gone; made again from {finished}/checkpoints/epoch=003.ckpt" in printed
+    assert "Finished already, after 9 iterations" in printed
+    assert path.read_bytes() == (uninterrupted / path.name).read_bytes()
+
+
+def test_a_generator_that_is_gone_for_good(finished: Path, run_main: Callable[..., str]) -> None:
+    (finished / "generator.safetensors").unlink()
+    for name in ("last", "epoch=003"):
+        (finished / "checkpoints" / f"{name}.ckpt").unlink()
+    assert run_main("train.py", "resume=run") == (
+        f"error: {finished}/generator.safetensors: is gone, and no checkpoint is of iteration 9, the last; delete "
+        f"{finished}/result.json to go on from the checkpoints that there are"
+    )
+
+
+def test_a_checkpoint_of_another_seed_is_refused(finished: Path, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    train(configuration(*RUN, "seed=1", "trainer.max_epochs=1"), tmp_path / "other")
+    (finished / "result.json").unlink()
+    shutil.copy(tmp_path / "other" / "checkpoints" / "last.ckpt", finished / "checkpoints")
+    assert run_main("train.py", "resume=run") == (
+        f"error: {finished}/checkpoints/last.ckpt: is of a run with seed=1 (this run has 0); delete it to continue "
+        "from another"
+    )
+
+
+def test_a_checkpoint_names_the_largest_seed(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    typed = (*RUN, "trainer.max_epochs=1", f"seed={2**64 - 1}", "optimizer=adam")
+    train(configuration(*typed), tmp_path / "run")
+    assert run_main("train.py", "resume=run", "trainer.max_epochs=2") == ""
+
+
+def test_a_log_that_cannot_be_written(finished: Path, run_main: Callable[..., str]) -> None:
+    (finished / "train.log").unlink()
+    (finished / "train.log").mkdir()
+    line = f"error: {finished}/train.log: Is a directory; name a path that can be used"
+    assert run_main("train.py", "resume=run") == line
 
 
 def test_a_value_that_the_run_has_is_no_change(finished: Path, run_main: Callable[..., str]) -> None:

@@ -30,14 +30,18 @@ def module() -> WGAN:
     return module
 
 
+def plain(folder: Path, seed: int = 0) -> PlainCheckpoints:
+    return PlainCheckpoints(folder, {"seed": seed, "trainer.max_epochs": 10})
+
+
 def write(path: Path, module: WGAN, iteration: int) -> None:
     optimizers = [optimizer.state_dict() for optimizer in module.configure_optimizers()]
     state = {"state_dict": module.state_dict(), "optimizer_states": optimizers, "loops": {}, "losses": {}}
-    PlainCheckpoints(path.parent.parent).save_checkpoint(state | {"iteration": iteration}, path)
+    plain(path.parent.parent).save_checkpoint(state | {"iteration": iteration}, path)
 
 
 def test_no_checkpoint(tmp_path: Path, module: WGAN) -> None:
-    assert newest_checkpoint(tmp_path, module) is None
+    assert newest_checkpoint(plain(tmp_path), module) is None
 
 
 def test_last_is_the_one_to_go_on_from(tmp_path: Path, module: WGAN) -> None:
@@ -45,7 +49,7 @@ def test_last_is_the_one_to_go_on_from(tmp_path: Path, module: WGAN) -> None:
         write(tmp_path / "checkpoints" / f"{name}.ckpt", module, iteration)
     wanted = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     torch.nn.init.zeros_(module.critic[0].weight)  # type: ignore[arg-type]
-    assert newest_checkpoint(tmp_path, module) == Checkpoint(tmp_path / "checkpoints" / "last.ckpt", 10)
+    assert newest_checkpoint(plain(tmp_path), module) == Checkpoint(tmp_path / "checkpoints" / "last.ckpt", 10)
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in module.state_dict().items())
 
 
@@ -77,10 +81,10 @@ def test_a_damaged_one_is_reported_and_an_earlier_one_taken(
     last.write_bytes(damage((folder / "epoch=1000.ckpt").read_bytes()))
     with pytest.raises(DamagedError):
         read_checkpoint(last)
-    assert newest_checkpoint(tmp_path, module) == Checkpoint(folder / "epoch=1000.ckpt", 1000)
+    assert newest_checkpoint(plain(tmp_path), module) == Checkpoint(folder / "epoch=1000.ckpt", 1000)
     assert [record.getMessage().startswith(f"{last} is damaged and left out (") for record in caplog.records] == [True]
     (folder / "epoch=1000.ckpt").unlink()
-    assert newest_checkpoint(tmp_path, module) == Checkpoint(folder / "epoch=999.ckpt", 999)
+    assert newest_checkpoint(plain(tmp_path), module) == Checkpoint(folder / "epoch=999.ckpt", 999)
 
 
 @pytest.mark.parametrize("how", ["torch", "zip of a newer pickle", "bare pickle"])
@@ -94,7 +98,7 @@ def test_a_payload_is_refused_and_does_not_run(tmp_path: Path, module: WGAN, how
     else:
         torch.save(contents, path, pickle_protocol=2 if how == "torch" else 4)
     with pytest.raises(UserError, match=r"last\.ckpt: holds pickled objects besides tensors and numbers"):
-        newest_checkpoint(tmp_path, module)
+        newest_checkpoint(plain(tmp_path), module)
     assert not made.exists()
     if how == "bare pickle":  # and it is a real one
         pickle.loads(path.read_bytes())
@@ -106,7 +110,7 @@ def test_a_payload_is_refused_and_does_not_run(tmp_path: Path, module: WGAN, how
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, module: WGAN) -> None:
     write(tmp_path / "checkpoints" / "last.ckpt", instantiate(configuration("model.latent_dim=3").model), 5)
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
-        newest_checkpoint(tmp_path, module)
+        newest_checkpoint(plain(tmp_path), module)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_something_else_is_refused(tmp_path: Path, module: WGAN, contents: objec
     (tmp_path / "checkpoints").mkdir()
     torch.save(contents, tmp_path / "checkpoints" / "last.ckpt")
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
-        newest_checkpoint(tmp_path, module)
+        newest_checkpoint(plain(tmp_path), module)
 
 
 @pytest.mark.parametrize("part", ["optimizer_states", "loops", "losses", "iteration"])
@@ -133,7 +137,29 @@ def test_a_part_of_a_checkpoint_is_refused(tmp_path: Path, module: WGAN, part: s
     contents = read_checkpoint(path)
     torch.save({name: value for name, value in contents.items() if name != part}, path)
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
-        newest_checkpoint(tmp_path, module)
+        newest_checkpoint(plain(tmp_path), module)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path, module: WGAN) -> None:
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    write(path, module, 5)
+    with pytest.raises(UserError, match=r"last\.ckpt: is of a run with seed=0 \(this run has 1\); delete"):
+        newest_checkpoint(plain(tmp_path, seed=1), module)
+    longer = PlainCheckpoints(tmp_path, {"seed": 0, "trainer.max_epochs": 20})
+    assert newest_checkpoint(longer, module) == Checkpoint(path, 5)
+
+
+def test_a_checkpoint_of_an_older_version_is_told_of(
+    tmp_path: Path, module: WGAN, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    write(path, module, 5)
+    contents = read_checkpoint(path)
+    del contents["configuration"]
+    torch.save(contents, path)
+    assert newest_checkpoint(plain(tmp_path), module) == Checkpoint(path, 5)
+    line = f"{path}: tells no configuration, as those of older versions; taken for one of this run"
+    assert [record.getMessage() for record in caplog.records] == [line]
 
 
 @pytest.mark.parametrize("path", ["local://{}", "{}", "run/checkpoints/../../{}", "run/metrics.csv"])
@@ -143,16 +169,16 @@ def test_only_checkpoints_of_the_run_are_removed(tmp_path: Path, monkeypatch: py
     for name in ("precious/a.txt", "run/metrics.csv", "run/checkpoints/epoch=001.ckpt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    plain = PlainCheckpoints(tmp_path / "run")
+    checkpoints = plain(tmp_path / "run")
     for victim in (tmp_path / "precious", tmp_path / "precious" / "a.txt", "precious"):
-        plain.remove_checkpoint(path.format(victim))
+        checkpoints.remove_checkpoint(path.format(victim))
     assert (tmp_path / "precious" / "a.txt").exists()
     assert (tmp_path / "run" / "metrics.csv").exists()
-    plain.remove_checkpoint(tmp_path / "run" / "checkpoints" / "epoch=001.ckpt")
+    checkpoints.remove_checkpoint(tmp_path / "run" / "checkpoints" / "epoch=001.ckpt")
     assert not (tmp_path / "run" / "checkpoints" / "epoch=001.ckpt").exists()
 
 
 def test_nothing_else_in_the_project_unpickles() -> None:
     sources = "".join(path.read_text() for path in (PROJECT / "src").rglob("*.py"))
-    assert re.findall(r"torch\.load\(.*", sources) == ['torch.load(path, map_location="cpu", weights_only=True)']
+    assert re.findall(r"torch\.load\(.*", sources) == ['torch.load(file, map_location="cpu", weights_only=True)']
     assert not re.findall(r"pickle\.loads?\(|Unpickler\(|allow_pickle|load_from_checkpoint|marshal|shelve", sources)

@@ -81,7 +81,7 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
         if isinstance(cause, MissingConfigException) and cause.options:
             key = str(cause.missing_cfg_file).rpartition("/")[0]
             return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"
-        if isinstance(cause, OSError) and cause.filename and (error is cause or _is_of_logging(error)):
+        if isinstance(cause, OSError) and cause.filename and error is cause:
             return f"{cause.filename}: {cause.strerror}; name a path that can be used"
         if isinstance(cause, MemoryError) or any(words in str(cause) for words in OUT_OF_MEMORY):
             return "data.batch_size, model.n_critic, model.latent_dim: too large for the memory; lower one of them"
@@ -100,10 +100,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _is_of_logging(error: BaseException) -> bool:
-    return isinstance(error, ValueError) and str(error).startswith("Unable to configure handler")
 
 
 def _not_built(error: InstantiationException, arguments: list[str]) -> str:

@@ -10,11 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan import PROJECT
 from wgan.checks import check_values
+from wgan.configuration import load_configuration
 from wgan.data import digits_of
 from wgan.files import write_whole
 from wgan.metrics.quality import reference
 from wgan.rules import EVALUATION_RULES
-from wgan.runs import load_configuration, provenance
+from wgan.runs import provenance
+from wgan.strangers import check_contents
 from wgan.weights import load_generator
 
 EVALUATION = "evaluation.json"
@@ -33,6 +35,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     """
     check_values(cfg, EVALUATION_RULES)
     folder = Path(cfg.run)
+    check_contents(folder, f"run={folder}")
     generator = load_generator(folder, None if cfg.checkpoint == "final" else cfg.checkpoint)
     run = load_configuration(folder, "run")
     # The project's own MNIST: the same images as anywhere, and a stranger's folder cannot name another place.

@@ -15,6 +15,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wgan import runs, weights
 from wgan.checks import DivergenceError, UserError
+from wgan.configuration import resolve_references
+from wgan.fingerprint import decisive_values
 from wgan.losses import wasserstein_estimate
 from wgan.machine import check_machine, has_bfloat16
 from wgan.memory import keep_freed_memory
@@ -43,7 +45,7 @@ def check_buildable(configurations: Sequence[DictConfig]) -> None:
         UserError, hydra.errors.InstantiationException: for the first thing that cannot be.
     """
     sets_of_images: dict[tuple[str, str], int] = {}
-    for cfg in configurations:
+    for cfg in map(resolve_references, configurations):
         check_targets(cfg)
         instantiate(cfg.model)
         for callback in cfg.callbacks.values():
@@ -64,17 +66,19 @@ def fit(cfg: DictConfig, folder: Path) -> float:
     Raises:
         UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
     """
+    hparams = hyperparameters(cfg)
+    cfg = resolve_references(cfg)
     check_machine(cfg)
     check_targets(cfg)
     keep_freed_memory()
     # All of it is written before it is read: no need to fill it first.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     provenance = runs.provenance()
-    hparams = hyperparameters(cfg)
     module = instantiate(cfg.model)
     data = instantiate(cfg.data)
     timer = Timer()
-    checkpoint = weights.newest_checkpoint(folder, module)
+    checkpoints = weights.PlainCheckpoints(folder, decisive_values(cfg))
+    checkpoint = weights.newest_checkpoint(checkpoints, module)
     logger = TensorBoard(folder, after=checkpoint.iteration if checkpoint else 0)
 
     with warnings.catch_warnings(), logging_redirect_tqdm():
@@ -86,7 +90,7 @@ def fit(cfg: DictConfig, folder: Path) -> float:
                 default_root_dir=folder,
                 logger=logger,
                 callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values()), timer],
-                plugins=[weights.PlainCheckpoints(folder)],
+                plugins=[checkpoints],
             )
             if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(trainer.strategy.root_device):
                 log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")

@@ -9,10 +9,14 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from wgan import PROJECT, runs
+from wgan import PROJECT
 from wgan.checks import GROUPS, SINGLE, UserError, leaves
+from wgan.configuration import CONFIGURATION, load_configuration
+from wgan.fingerprint import LENGTH
+from wgan.strangers import check_contents
 
-LENGTH = "trainer.max_epochs"
+# Hydra's options that show something; the others would take another configuration, or start several runs.
+SHOWING = {"--cfg", "-c", "--resolve", "--info", "-i", "--package", "-p", "--help", "-h", "--hydra-help", "--version"}
 
 
 def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
@@ -55,23 +59,21 @@ def _check_arguments(name: str, others: list[str]) -> None:
         raise UserError(f"resume={name}: must name the folder of a run, such as outputs/DATE/TIME")
     for argument in others:
         key = argument.lstrip("+~").partition("=")[0]
-        if key == "-m" or (key.startswith("--m") and "--multirun".startswith(key)):
+        if argument.startswith("-") and argument.partition("=")[0] not in SHOWING:
             raise UserError(f"resume={name}: continues one run; leave out {argument}")
         if key in (*GROUPS, "experiment") or key.startswith("hydra"):
             raise UserError(f"{argument}: resume= has the run's own configuration; it can raise {LENGTH}, nothing else")
 
 
 def _run_configuration(folder: Path) -> DictConfig:
-    cfg = runs.load_configuration(folder, "resume")
+    cfg = load_configuration(folder, "resume")
+    check_contents(folder, f"resume={folder}")
     if unknown := [str(key) for key in cfg if key not in (*SINGLE, *GROUPS)]:
-        raise UserError(f"resume={folder}: {runs.CONFIGURATION} has a key {unknown[0]}; do not trust this folder")
+        raise UserError(f"resume={folder}: {CONFIGURATION} has a key {unknown[0]}; do not trust this folder")
     if missing := [key for key in SINGLE if key not in cfg]:
         raise UserError(
-            f"resume={folder}: {runs.CONFIGURATION} has no {missing[0]}, as those of older versions; start another run"
+            f"resume={folder}: {CONFIGURATION} has no {missing[0]}, as those of older versions; start another run"
         )
-    for path in folder.rglob("*"):
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"resume={folder}: {path} leads out of the folder; remove this link")
     root = PROJECT / str(OmegaConf.select(cfg, "data.root"))
     if not (root.resolve().is_relative_to(PROJECT) or (root / "MNIST" / "raw").is_dir()):
         raise UserError(f"data.root={root}: has no MNIST/raw; make this folder, if the run is to fetch MNIST there")

@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from wgan import PROJECT
-from wgan.checks import UserError, check_values
+from wgan.checks import UserError
 from wgan.files import remove_unfinished, write_whole
+from wgan.strangers import check_contents, read_regular
 
-CONFIGURATION = ".hydra/config.yaml"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 QUALITY = "quality.csv"
 RESULT = "result.json"
+GENERATOR = "generator.safetensors"
 LOCK = ".lock"
+
+LARGEST_METRICS = 2**30  # bytes: some ten million iterations
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,10 @@ def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """The folder for this process alone; the lock ends with the process, however that ends.
 
     Raises:
-        UserError: if another process holds it, unless that is to be waited for.
+        UserError: if another process holds it, unless that is to be waited for; if it holds what no run leaves there.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    check_contents(folder, str(folder))
     path = folder / LOCK
     lock = FileLock(path)
     try:
@@ -93,39 +94,27 @@ def check_unused(folder: Path) -> None:
         )
 
 
-def save_configuration(cfg: DictConfig, folder: Path) -> None:
-    """Interpolations stay as they are."""
-    write_whole(folder / CONFIGURATION, OmegaConf.to_yaml(cfg).encode())
+def begin_metrics(folder: Path, header: str, done: int) -> None:
+    """Cut the run's metrics.csv to the rows of iterations 1 to `done`: a killed process may have written others.
 
-
-def load_configuration(folder: Path, key: str) -> DictConfig:
-    """The configuration of a run; what it names is not to be trusted.
-
-    Raises:
-        UserError: naming `key`, by which the user gave the folder, if it is not that of a run, or a value cannot be.
+    Damaged rows are left out, and a warning tells how many there are.
     """
-    path = folder / CONFIGURATION
-    if not path.is_file():
-        raise UserError(f"{key}={folder}: not a run's folder; name one that train.py made, such as outputs/DATE/TIME")
-    try:
-        cfg = OmegaConf.load(path)
-        if not isinstance(cfg, DictConfig):
-            raise UserError(f"{key}={folder}: {CONFIGURATION} is no configuration; name another run")
-        check_values(cfg)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise UserError(f"{key}={folder}: {CONFIGURATION} is damaged; name another run") from error
-    return cfg
-
-
-def begin_metrics(folder: Path, header: str, done: int) -> Path:
-    """The run's metrics.csv, with the rows of iterations 1 to `done`: what a killed process wrote later is cut."""
     path = folder / METRICS
-    written = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    kept = {int(number): row for row in written if (number := row.partition(b",")[0]).isdigit() and int(number) <= done}
+    written = read_regular(path, LARGEST_METRICS).splitlines(keepends=True) if path.exists() else []
+    numbers = len(header.split(","))
+    kept = {row[0]: line for line in written if (row := _numbers_of(line, numbers)) and 1 <= row[0] <= done}
     if missing := [number for number in range(1, done + 1) if number not in kept]:
         log.warning("%s lacks %d iterations, the first of them %d", path, len(missing), missing[0])
     write_whole(path, b"".join((f"{header}\n".encode(), *kept.values())))
-    return path
+
+
+def _numbers_of(line: bytes, n: int) -> list[float] | None:
+    """The numbers of a line of a table, None of one that has not `n` of them."""
+    try:
+        numbers = list(map(float, line.split(b",")))
+    except ValueError:
+        return None
+    return numbers if len(numbers) == n else None
 
 
 def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
@@ -136,8 +125,7 @@ def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
     """
     path = folder / QUALITY
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(read_regular(path).decode().splitlines()))
         for row in rows:
             int(row["epoch"]), int(row["samples"]), *map(float, row.values())
         return [row for row in rows if int(row["iteration"]) <= done]
@@ -162,10 +150,10 @@ def read_result(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(read_regular(path))
         needed = {"finished": ("iterations", "max_epochs", "objective"), "diverged": ("iteration",)}[found["status"]]
         return found | {key: found[key] for key in needed}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
 
 

@@ -1,5 +1,7 @@
 """TensorBoard events of a run, in the run's folder itself."""
 
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +12,8 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
 
 FINAL = "final/"  # how the tags of a run's final figures begin
 
@@ -37,7 +41,7 @@ class TensorBoard(TensorBoardLogger):
         earlier = sorted(folder.glob("events.out.tfevents.*"))
         records = dict.fromkeys(record for path in earlier for record in RawEventFileLoader(str(path)).Load())
         super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=1 if earlier else None)
-        for event in map(Event.FromString, records):
+        for event in _events_in(records):
             final = any(value.tag.startswith(FINAL) for value in event.summary.value)  # there will be others
             if 1 <= event.step <= after and not final and not event.HasField("session_log"):
                 self.experiment._get_file_writer().event_writer.add_event(event)
@@ -52,6 +56,14 @@ class TensorBoard(TensorBoardLogger):
 
     def save(self) -> None:
         self.experiment.flush()
+
+
+def _events_in(records: Iterable[bytes]) -> Iterator[Event]:
+    for record in records:
+        try:
+            yield Event.FromString(record)
+        except Exception:  # of protobuf, which TensorBoard brings
+            log.warning("An event of TensorBoard's is damaged and left out")
 
 
 def events(trainer: Trainer) -> SummaryWriter:

@@ -6,11 +6,14 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from wgan import runs
 from wgan.checks import UserError, check_training
+from wgan.configuration import load_configuration, save_configuration
+from wgan.log import check_log
 from wgan.resuming import check_unchanged
 
 log = logging.getLogger(__name__)
@@ -29,12 +32,13 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
         KeyboardInterrupt: if it is interrupted.
     """
     check_training(cfg)
+    check_log(folder)
     how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
     with saying(how_to_resume, folder), runs.held(folder):
         if not resume:
             runs.check_unused(folder)
         else:
-            check_unchanged(runs.load_configuration(folder, "resume"), cfg)
+            check_unchanged(load_configuration(folder, "resume"), cfg)
             result = runs.read_result(folder)
             if result.get("status") == "diverged":
                 raise UserError(
@@ -42,15 +46,24 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False) -> float:
                     "start another, with a lower optimizer.lr, say"
                 )
             if result.get("max_epochs") == cfg.trainer.max_epochs:
+                restore_missing_generator(folder, result)
                 log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
                 log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                 return float(result["objective"])
         return train_in(folder, cfg)
 
 
+def restore_missing_generator(folder: Path, result: dict[str, Any]) -> None:
+    """See to it that a finished run, with this result, has its generator."""
+    if not (folder / runs.GENERATOR).exists():
+        from wgan.weights import restore_generator  # PyTorch takes seconds to import: most runs have it
+
+        restore_generator(folder, result["iterations"])
+
+
 def train_in(folder: Path, cfg: DictConfig) -> float:
     """Train in a folder that this process holds, from the run's last checkpoint where there is one."""
-    runs.save_configuration(cfg, folder)
+    save_configuration(cfg, folder)
     from wgan.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 
     objective = fit(cfg, folder)

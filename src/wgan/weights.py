@@ -1,27 +1,34 @@
 """Weights on disk: the checkpoints of a run and its exported generator. Reading them runs no code."""
 
 import logging
+import os
 import pickle
 import re
+import shlex
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from wgan.checks import UserError
+from wgan.configuration import CONFIGURATION, load_configuration
 from wgan.files import write_whole
+from wgan.fingerprint import LENGTH
 from wgan.module import WGAN
 from wgan.networks import Generator
-from wgan.runs import CHECKPOINTS, CONFIGURATION, load_configuration
+from wgan.runs import CHECKPOINTS, GENERATOR, RESULT, read_result
+from wgan.strangers import open_regular, read_regular
 
-GENERATOR = "generator.safetensors"
+LARGEST_GENERATOR = 2**32  # bytes
 
 PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
 EPOCH = re.compile(r"epoch=(\d+)\.ckpt")
@@ -34,14 +41,18 @@ class DamagedError(Exception):
 
 
 class PlainCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints in a run's folder, written whole, and read as tensors and numbers only."""
+    """Lightning's checkpoints in a run's folder, written whole, and read as tensors and plain values only.
 
-    def __init__(self, folder: Path) -> None:
+    Each names the configuration to which it belongs: `values`, dotted keys and values of all that decides.
+    """
+
+    def __init__(self, folder: Path, values: dict[str, Any]) -> None:
         self.folder = folder / CHECKPOINTS
+        self.values = values
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         data = BytesIO()
-        torch.save(checkpoint, data)
+        torch.save(checkpoint | {"configuration": self.values}, data)
         write_whole(Path(path), data.getvalue())
 
     def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: Any = True) -> dict[str, Any]:
@@ -60,14 +71,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         DamagedError: if it cannot be read.
     """
     try:
-        if not zipfile.is_zipfile(path) and path.read_bytes()[:1] == pickle.PROTO:
-            raise pickle.UnpicklingError("a bare pickle")
-        with zipfile.ZipFile(path) as archive:
-            if part := archive.testzip():
-                raise DamagedError(f"the checksum of {part} is wrong")
-        with warnings.catch_warnings():
+        with open_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pickle protocol that is not PyTorch's own
-            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            _check_archive(file)
+            checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         return checkpoint
     except DamagedError:
         raise
@@ -80,6 +87,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DamagedError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
+def _check_archive(file: BinaryIO) -> None:
+    """Look at a checkpoint's file without unpacking it, and go back to its beginning."""
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        if file.read(1) == pickle.PROTO:
+            raise pickle.UnpicklingError("a bare pickle")
+    with zipfile.ZipFile(file) as archive:
+        # PyTorch does not compress: whatever is larger unpacked was not written by it.
+        if sum(part.file_size for part in archive.infolist()) > os.fstat(file.fileno()).st_size:
+            raise DamagedError("it says that it holds more than it can")
+        if name := archive.testzip():
+            raise DamagedError(f"the checksum of {name} is wrong")
+    file.seek(0)
+
+
 class Checkpoint(NamedTuple):
     """Where a run can go on."""
 
@@ -87,18 +109,18 @@ class Checkpoint(NamedTuple):
     iteration: int
 
 
-def newest_checkpoint(folder: Path, module: WGAN) -> Checkpoint | None:
+def newest_checkpoint(checkpoints: PlainCheckpoints, module: WGAN) -> Checkpoint | None:
     """A run's last.ckpt or, where that is damaged or missing, its newest checkpoint that can be read.
 
     Raises:
-        UserError: if that one holds something else than a state of `module`, which has the state afterwards.
+        UserError: if that one is another configuration's, or holds something else than a state of `module`, which has
+            the state afterwards.
     """
-    checkpoints = folder / CHECKPOINTS
-    epochs = {int(found[1]): path for path in checkpoints.glob("*.ckpt") if (found := EPOCH.fullmatch(path.name))}
-    newest_first = [epochs[epoch] for epoch in sorted(epochs, reverse=True)]
-    for path in filter(Path.exists, (checkpoints / "last.ckpt", *newest_first)):
+    for path in _newest_first(checkpoints.folder):
         try:
-            state, optimizers, _, _, iteration = itemgetter(*PARTS)(read_checkpoint(path))
+            checkpoint = read_checkpoint(path)
+            state, optimizers, _, _, iteration = itemgetter(*PARTS)(checkpoint)
+            _check_configuration(path, checkpoint.get("configuration"), checkpoints.values)
             module.load_state_dict(state)
             for optimizer, optimizer_state in zip(module.configure_optimizers(), optimizers, strict=True):
                 optimizer.load_state_dict(optimizer_state)
@@ -108,6 +130,24 @@ def newest_checkpoint(folder: Path, module: WGAN) -> Checkpoint | None:
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a checkpoint of this run; delete it to continue from another") from error
     return None
+
+
+def _newest_first(checkpoints: Path) -> Iterator[Path]:
+    epochs = {int(found[1]): path for path in checkpoints.glob("*.ckpt") if (found := EPOCH.fullmatch(path.name))}
+    return filter(Path.exists, (checkpoints / "last.ckpt", *(epochs[epoch] for epoch in sorted(epochs, reverse=True))))
+
+
+def _check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+    """Raises UserError if a checkpoint belongs to a run with other values."""
+    if values is None:
+        log.warning("%s: tells no configuration, as those of older versions; taken for one of this run", path)
+        return
+    for key in {**wanted, **values}:
+        if key != LENGTH and values.get(key) != wanted.get(key):
+            raise UserError(
+                f"{path}: is of a run with {key}={values.get(key)} (this run has {wanted.get(key)}); delete it to "
+                "continue from another"
+            )
 
 
 def write_generator(folder: Path, generator: Generator) -> None:
@@ -127,15 +167,36 @@ def load_generator(folder: Path, checkpoint: str | None = None) -> Generator:
     if checkpoint and not path.is_file():
         there = ", ".join(sorted(each.stem for each in path.parent.glob("*.ckpt"))) or "none"
         raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
-    if not path.is_file():
+    if not path.exists():
+        if read_result(folder).get("status") == "finished":
+            how = shlex.quote(f"resume={folder}")
+            raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
-        weights = _generator_of(read_checkpoint(path)) if checkpoint else load_file(path)
+        weights = _generator_of(read_checkpoint(path)) if checkpoint else load(read_regular(path, LARGEST_GENERATOR))
         generator = Generator(cfg.model.latent_dim)
         generator.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, SafetensorError, RuntimeError, DamagedError) as error:
         raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error
     return generator
+
+
+def restore_generator(folder: Path, iterations: int) -> None:
+    """Write the generator of a finished run, whose file is gone, again: from the checkpoint of its last iteration.
+
+    Raises:
+        UserError: if there is no such checkpoint.
+    """
+    for path in _newest_first(folder / CHECKPOINTS):
+        with suppress(DamagedError, KeyError, TypeError):
+            if read_checkpoint(path)["iteration"] == iterations:
+                write_generator(folder, load_generator(folder, path.stem))
+                log.info("%s was gone; made again from %s", folder / GENERATOR, path)
+                return
+    raise UserError(
+        f"{folder / GENERATOR}: is gone, and no checkpoint is of iteration {iterations}, the last; delete "
+        f"{folder / RESULT} to go on from the checkpoints that there are"
+    )
 
 
 def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:

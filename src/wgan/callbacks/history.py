@@ -27,10 +27,22 @@ TAGS = ("critic/loss_real", "critic/loss_fake", "generator/loss", "critic/wasser
 class History(Callback):
     """Keeps the losses on the device and writes them at the end of each epoch, so that no iteration waits for them."""
 
-    def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
-        self.file = begin_metrics(Path(trainer.default_root_dir), ",".join(COLUMNS), done=module.iteration)
+    def __init__(self) -> None:
+        self.begun = False
         self.losses: list[Tensor] = []
         self.times: list[float] = []
+
+    def on_load_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
+        self.begin(trainer, checkpoint["iteration"])  # here, since with all epochs done no training starts
+
+    def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
+        self.begin(trainer, module.iteration)
+
+    def begin(self, trainer: Trainer, iteration: int) -> None:
+        """Go on with the table after an iteration."""
+        if not self.begun:
+            begin_metrics(Path(trainer.default_root_dir), ",".join(COLUMNS), done=iteration)
+            self.begun = True
 
     def on_train_batch_end(self, trainer: Trainer, module: WGAN, outputs: Any, batch: Any, batch_idx: int) -> None:
         c1, c2, g = outputs["c1"], outputs["c2"], outputs["g"]
@@ -48,7 +60,7 @@ class History(Callback):
         """Move what is kept to the disk, where it must be before a checkpoint says that the epoch is done."""
         losses = torch.stack(self.losses).tolist()
         first = module.iteration - len(losses) + 1
-        with self.file.open("a", newline="") as file:
+        with (Path(trainer.default_root_dir) / METRICS).open("a", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             for iteration, (values, seconds) in enumerate(zip(losses, self.times, strict=True), start=first):
                 rows.writerow((iteration, trainer.current_epoch + 1, *values))

@@ -127,8 +127,9 @@ def plot_quality(folder: Path, n: int, floor: dict[str, float]) -> Tensor:
     shares.set(ylim=(0, 1.03), ylabel="digit_share")
     told = f"Spearman correlation with fid_mnist {correlation:.2f}, {len(quality)} evaluations"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)
-    low, high = np.quantile(losses["wasserstein"], (0.005, 0.995))  # the first estimates can be ten times the others
-    below.set_ylim(low - 0.1 * (high - low or 1), high + 0.1 * (high - low or 1))
+    if len(losses):  # the first estimates can be ten times the others
+        low, high = np.quantile(losses["wasserstein"], (0.005, 0.995))
+        below.set_ylim(low - 0.1 * (high - low or 1), high + 0.1 * (high - low or 1))
     figure.legend(handles=[*above.lines, *shares.lines, *below.lines], loc="outside lower center", ncols=3)
     for axes in (above, below):
         axes.grid(alpha=0.3)

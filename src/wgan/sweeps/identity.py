@@ -1,30 +1,24 @@
 """What a job is called: its overrides, and a fingerprint of all that decides what it computes."""
 
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.checks import GROUPS, SINGLE, UserError, leaves
+from wgan.checks import UserError
+from wgan.configuration import settle_values
+from wgan.fingerprint import HOW, fingerprint, is_or_is_below
 from wgan.sweeps.workers import number_of_workers
 
 LONGEST = 80  # characters of the overrides in a folder's name
 
 SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
 
-# Keys that say how or where a run computes, or what is read off it, and not what it computes.
-HOW = (
-    *("objective", "data.root", "callbacks.progress", "parallel", "search"),
-    *("trainer.accelerator", "trainer.devices", "trainer.enable_model_summary", "trainer.log_every_n_steps"),
-)
-
 
 def run_configuration(cfg: DictConfig) -> DictConfig:
-    """The configuration of the run alone, without sweeps' keys and Hydra's; interpolations stay as they are."""
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in (*SETTINGS, "hydra")])
+    """The configuration of the run alone, without sweeps' keys and Hydra's; references between keys stay."""
+    return settle_values(cfg, [str(key) for key in cfg if key not in (*SETTINGS, "hydra")])
 
 
 def check_no_sweep(overrides: Sequence[str]) -> None:
@@ -32,13 +26,6 @@ def check_no_sweep(overrides: Sequence[str]) -> None:
     for override in overrides:
         if split(override)[0].lstrip("+~") in SETTINGS:
             raise UserError(f"{override}: is for sweeps; add -m, or leave it out")
-
-
-def fingerprint(cfg: DictConfig) -> str:
-    """Eight hexadecimal digits that differ where two configurations compute different things."""
-    what = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [*SINGLE, *GROUPS]), resolve=True)
-    decisive = {key: value for key, value in leaves(what) if not _is_or_is_below(key, HOW)}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def slug(overrides: Sequence[str]) -> str:
@@ -69,7 +56,7 @@ def split(override: str) -> tuple[str, str]:
 
 def names_a_job(key: str) -> bool:
     """Whether an override of the key tells what a job computes."""
-    return not _is_or_is_below(key.lstrip("+~"), (*HOW, *SETTINGS)) and key != "trainer"
+    return not is_or_is_below(key.lstrip("+~"), (*HOW, *SETTINGS)) and key != "trainer"
 
 
 def shortened(key: str, keys: Sequence[str]) -> str:
@@ -78,10 +65,6 @@ def shortened(key: str, keys: Sequence[str]) -> str:
     endings = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
     others = [other.lstrip("+") for other in keys if other != key]
     return next((end for end in endings if not any(f".{other}".endswith(f".{end}") for other in others)), key)
-
-
-def _is_or_is_below(key: str, places: Sequence[str]) -> bool:
-    return any(key == place or key.startswith(f"{place}.") for place in places)
 
 
 def _rounded(value: str) -> str:

@@ -12,12 +12,15 @@ from omegaconf import DictConfig
 from wgan import runs
 from wgan.checks import DivergenceError, UserError, check_training
 from wgan.command_line import explanation
+from wgan.configuration import CONFIGURATION, load_configuration
+from wgan.fingerprint import fingerprint
+from wgan.log import check_log
 from wgan.objective import value_of
 from wgan.sweeps import slurm, workers
-from wgan.sweeps.identity import fingerprint, run_configuration
+from wgan.sweeps.identity import run_configuration
 from wgan.sweeps.record import Record, read_record
 from wgan.sweeps.report import update
-from wgan.training import saying, train_in
+from wgan.training import restore_missing_generator, saying, train_in
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,14 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
 
     Raises:
         KeyboardInterrupt: if it is interrupted.
+        OSError: if it fails and even that cannot be put on record.
         SystemExit: if it fails and `fail_fast` is set.
     """
     folder = Path(hydra.runtime.output_dir)
     choices = {group: choice for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
     record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices)
     try:
+        check_log(folder)
         with saying("the same command again", folder), runs.held(folder, wait=True):
             earlier = read_record(folder)
             if cfg.rerun and (earlier is None or earlier.launch != record.launch):  # not what Slurm started once more
@@ -52,7 +57,10 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
                 workers.settle(hydra, cfg)
                 return _value(run_configuration(cfg), folder)
     except Exception as error:
-        log.error("Failed: %s", _line(error), exc_info=not isinstance(error, UserError))
+        failed = record._replace(status="failed", error=_line(error))
+        log.error("Failed: %s", failed.error, exc_info=not isinstance(error, UserError))
+        if read_record(folder) != failed:
+            failed.write_beside(folder)
         if cfg.fail_fast:
             slurm.cancel_jobs_of(hydra)
             raise SystemExit(1) from error
@@ -63,11 +71,12 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
 
 def _value(cfg: DictConfig, folder: Path) -> float:
     check_training(cfg)
-    if (folder / runs.CONFIGURATION).exists():
-        if fingerprint(runs.load_configuration(folder, "sweep")) != fingerprint(cfg):
+    if (folder / CONFIGURATION).exists():
+        if fingerprint(load_configuration(folder, "sweep")) != fingerprint(cfg):
             raise UserError(f"{folder}: holds a run that was changed; rerun=true trains the job anew in its place")
         result = runs.read_result(folder)
         if result.get("status") == "finished":
+            restore_missing_generator(folder, result)
             value = value_of(cfg.objective, result)
             log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
             return value

@@ -16,11 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan.checks import UserError, check_training, check_values
 from wgan.command_line import explanation
+from wgan.strangers import check_contents
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
 from wgan.sweeps.job import launch_of
 from wgan.sweeps.outcomes import read
-from wgan.sweeps.record import RECORD, mark_interrupted
+from wgan.sweeps.record import find_jobs, mark_interrupted
 from wgan.sweeps.report import update
 from wgan.sweeps.summary import best
 
@@ -54,8 +55,8 @@ def with_summary(main: Callable[[], Any]) -> Callable[[], Any]:
 def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     folder = Path(config.hydra.sweep.dir)
     if error and not isinstance(error, Exception):  # Ctrl-C, or fail_fast
-        for path in folder.glob(f"*/{RECORD}"):
-            mark_interrupted(path.parent)
+        for path in find_jobs(folder):
+            mark_interrupted(path)
     update(folder)
     sweep = read(folder)
     done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
@@ -104,6 +105,8 @@ def check_jobs(config: DictConfig) -> None:
         if override.is_sweep_override() and override.get_key_element().lstrip("+") in SETTINGS:
             raise UserError(f"{override.input_line}: must have one value, for the whole sweep")
     check_values(config)
+    if (folder := Path(config.hydra.sweep.dir)).exists():
+        check_contents(folder, f"sweep={config.sweep}")
     jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in _jobs(config, overrides)]
     for cfg in jobs:
         check_training(cfg)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from wgan import runs
+from wgan.configuration import CONFIGURATION, read_configuration
 from wgan.objective import figure_of, value_of
+from wgan.strangers import read_regular
 from wgan.sweeps.identity import names_a_job, split
-from wgan.sweeps.record import RECORD, Record, read_record
+from wgan.sweeps.record import Record, find_jobs, find_record, read_record
 
 ORDER = ("finished", "diverged", "failed", "died", "interrupted", "running")
 DIED = "ended without a word: killed, or out of memory?"
@@ -75,7 +77,7 @@ class Sweep:
 
 def read(folder: Path) -> Sweep:
     """The sweep in a folder; without jobs where there is none."""
-    records = {path.parent: record for path in folder.glob(f"*/{RECORD}") if (record := read_record(path.parent))}
+    records = {path: record for path in find_jobs(folder) if (record := read_record(path))}
     newest = max(records.values(), key=lambda record: record.launch, default=None)
     objective = newest.objective if newest else ""
     keys = dict.fromkeys(
@@ -115,14 +117,14 @@ def _is_held(folder: Path) -> bool:
 
 def _failed_afterwards(folder: Path, record: Record) -> bool:
     """Whether the job failed though there is a result: that of a run which is another one by now."""
-    result, failure = folder / runs.RESULT, folder / RECORD
+    result, failure = folder / runs.RESULT, find_record(folder)
     return record.status == "failed" and failure.stat().st_mtime_ns > result.stat().st_mtime_ns
 
 
 def _result(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / runs.RESULT).read_text())
-    except (OSError, ValueError):
+        found = json.loads(read_regular(folder / runs.RESULT))
+    except (OSError, RecursionError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -130,13 +132,13 @@ def _result(folder: Path) -> dict[str, Any]:
 def _settings(folder: Path, record: Record, keys: Iterable[str]) -> dict[str, Any]:
     typed = {key.lstrip("+~"): _number(value) for key, value in map(split, record.overrides)}
     try:
-        cfg = OmegaConf.load(folder / runs.CONFIGURATION)
+        cfg = read_configuration(folder / CONFIGURATION)
     except Exception:  # it may be missing, or damaged in many ways
         cfg = OmegaConf.create()
     found = {}
     for key in keys:
         try:
-            value = OmegaConf.select(cfg, key) if isinstance(cfg, DictConfig) else None
+            value = OmegaConf.select(cfg, key)
         except Exception:  # an interpolation that leads nowhere, a list in place of a group
             value = None
         if OmegaConf.is_list(value):

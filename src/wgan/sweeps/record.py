@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from wgan import runs
 from wgan.files import write_whole
+from wgan.strangers import read_regular
 
 RECORD = "job.json"
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
@@ -22,14 +23,35 @@ class Record(NamedTuple):
     error: str = ""  # of a failed job, one line
 
     def write(self, folder: Path) -> None:
-        write_whole(folder / RECORD, (json.dumps(self._asdict(), indent=2) + "\n").encode())
+        write_whole(folder / RECORD, self._as_json())
+        _beside(folder).unlink(missing_ok=True)
+
+    def write_beside(self, folder: Path) -> None:
+        """For a job that fails because nothing can be written in its folder."""
+        write_whole(_beside(folder), self._as_json())
+
+    def _as_json(self) -> bytes:
+        return (json.dumps(self._asdict(), indent=2) + "\n").encode()
+
+
+def find_jobs(sweep: Path) -> list[Path]:
+    """The folders of a sweep's jobs, of those that have a record."""
+    inside = {path.parent for path in sweep.glob(f"*/{RECORD}")}
+    beside = {sweep / path.name[1:].removesuffix(f".{RECORD}") for path in sweep.glob(f".*.{RECORD}")}
+    return sorted(inside | beside)
+
+
+def find_record(folder: Path) -> Path:
+    """The file of a job's record: in its folder, or beside it where the job could not write there."""
+    beside = _beside(folder)
+    return beside if beside.exists() else folder / RECORD
 
 
 def read_record(folder: Path) -> Record | None:
     """What a job's folder tells; None of a folder that is no job's, or whose record is not what a job writes."""
     try:
-        record = Record(**json.loads((folder / RECORD).read_text()))
-    except (OSError, TypeError, ValueError):
+        record = Record(**json.loads(read_regular(find_record(folder))))
+    except (OSError, RecursionError, TypeError, ValueError):
         return None
     if not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
         return None
@@ -42,3 +64,7 @@ def mark_interrupted(folder: Path) -> None:
     record = read_record(folder)
     if record and record.status == "running" and not runs.is_held(folder):
         record._replace(status="interrupted").write(folder)
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.{RECORD}")

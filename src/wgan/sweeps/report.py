@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from wgan import runs
+from wgan.checks import UserError
 from wgan.files import write_whole
 from wgan.objective import FIGURES_OF_IMAGES, figure_of
+from wgan.strangers import check_contents, read_regular
 from wgan.sweeps import outcomes, plots, summary
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Job, Sweep
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows no curve
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +79,8 @@ def page(sweep: Sweep) -> str:
 def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
     """Iterations and values, of evaluations of the most common size; rows that are damaged, or half written, lack."""
     try:
-        rows = list(csv.DictReader((job.folder / file).read_text(errors="replace").replace("\0", "").splitlines()))
+        text = read_regular(job.folder / file, LARGEST_TABLE).decode(errors="replace")
+        rows = list(csv.DictReader(text.replace("\0", "").splitlines()))
     except (OSError, csv.Error):
         return []
     read = []
@@ -97,7 +102,7 @@ def _samples(job: Job) -> str:
     grids = sorted((job.folder / "samples").glob("epoch=*.png"), key=lambda path: (len(path.name), path.name))
     for grid in reversed(grids):
         with suppress(OSError):  # a job that starts anew removes them
-            return base64.b64encode(grid.read_bytes()).decode()
+            return base64.b64encode(read_regular(grid)).decode()
     return ""
 
 
@@ -121,6 +126,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m wgan.sweeps.report", description="Sum up a sweep on one page.")
     parser.add_argument("folder", type=Path, help="of the sweep, such as multirun/NAME")
     folder: Path = parser.parse_args().folder
+    try:
+        check_contents(folder, str(folder))
+    except UserError as error:
+        sys.exit(f"error: {error}")
     if not outcomes.read(folder).jobs:
         sys.exit(f"error: {folder}: no sweep; name a folder such as multirun/NAME")
     print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")

@@ -1,0 +1,75 @@
+"""Folders that may come from a stranger: no file in them leads elsewhere, hangs a reader or fills the memory."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from wgan.checks import UserError
+
+LARGEST = 2**24  # bytes of a file, unless its reader says otherwise; a run's tables and pictures are far smaller
+
+
+def check_contents(folder: Path, named: str) -> None:
+    """Look at all that a folder holds, before anything is written in it.
+
+    Args:
+        named: how the user named the folder, such as "resume=FOLDER"; the message begins with it.
+
+    Raises:
+        UserError: if there is a link that leads out of the folder, a pipe, a device or a socket.
+    """
+    root = folder.resolve()
+    for entry in _walk(folder):
+        if entry.is_symlink():
+            if not _leads_into(root, Path(entry)):
+                raise UserError(f"{named}: {entry.path} leads out of the folder; remove this link")
+        elif not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
+            raise UserError(f"{named}: {entry.path} is not a regular file; remove it")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read its bytes.
+
+    Raises:
+        OSError: if it cannot be opened, or is not a regular file: a pipe would make its reader wait for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, largest: int = LARGEST) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        OSError: as `open_regular`; if the file has more than `largest` bytes.
+    """
+    with open_regular(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"Larger than {largest} bytes", str(path))
+    return data
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All that is in a folder and below it; links are not followed."""
+    folders = [str(folder)]
+    while folders:
+        try:
+            entries = list(os.scandir(folders.pop()))
+        except FileNotFoundError:  # another process removed it meanwhile
+            continue
+        yield from entries
+        folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _leads_into(root: Path, link: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a circle of links
+        return False
