@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
-from conftest import PROJECT, TINY, command, configuration, contents, result
+from conftest import PROJECT, TINY, command, configuration, contents, result, rows
+from filelock import FileLock
 
-from wgan.sweeps.identity import fingerprint
+from wgan.fingerprint import fingerprint
 from wgan.sweeps.record import read_record
 
 LONG = (*TINY, "trainer.max_epochs=12")
@@ -45,11 +47,12 @@ def until(condition: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.01)
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path, environment: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[str]:
     """A sweep in a process of its own, which heads a group of processes, as one that is typed in a terminal."""
     return subprocess.Popen(
         [sys.executable, PROJECT / "train.py", "-m", *arguments],
         cwd=cwd,
+        env={**os.environ, **environment},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -238,12 +241,82 @@ def test_a_worker_that_is_left_over_and_a_new_one_never_share_a_folder(
     for worker in workers:
         os.kill(worker, signal.SIGCONT)
     printed = again.communicate(timeout=300)[0]
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert again.returncode == 0, printed
-    assert printed.count("Finished already") == 2
+    assert printed.count("Continuing after iteration") == 2  # the old workers ended as they woke up
     assert outcomes(sweep) == uninterrupted
+
+
+def workers_of(launcher: int) -> list[int]:
+    """The workers that a launcher started; they get another parent when it ends."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    return [int(child) for child in children if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["import", "training"])
+def test_workers_end_with_their_launcher(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+    sweep = tmp_path / "multirun" / "orphans"
+    environment = {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}  # pretended, to have leases
+    typed = (*TINY[1:], "trainer.max_epochs=500", "sweep=orphans", "seed=0,1", *JOBLIB)
+    process = start(*typed, cwd=tmp_path, environment=environment)
+    if moment == "import":
+        until(lambda: workers_of(process.pid))
+    else:
+        until(lambda: len(list(sweep.glob("*/checkpoints/epoch=001.ckpt"))) == 2)
+        assert len(list(tmp_path.glob("wgan-gpus-*/*.lock"))) == 2
+    left = workers_of(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=60)  # the workers have the standard output, too
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in left), seconds=10)
+    for path in tmp_path.glob("wgan-gpus-*/*.lock"):
+        with FileLock(path, timeout=0):
+            pass
+
+
+@pytest.mark.parametrize("name", [".lock", "job.json", "train.log"])
+def test_a_job_that_fails_before_its_record_is_written_counts(
+    tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    sweep = tmp_path / "multirun" / "some"
+    broken = sweep / f"broken-{fingerprint(configuration(*TINY, 'seed=1'))}"
+    (broken / name).mkdir(parents=True)
+    arguments = ("train.py", "-m", *TINY, "sweep=some", "seed=0,1,2")
+    message = run_main(*arguments)
+    assert message.startswith("error: 1 of 3 jobs failed; their train.log tells how, and the same command tries them")
+    assert f"\n  multirun/some/{broken.name}: {broken}/{name}: Is a directory" in message
+    printed = capfd.readouterr().out
+    assert printed.index("#1 Failed: ") < printed.index("#2 Trained 3 iterations")
+    assert len(list(sweep.glob("*/result.json"))) == 2
+    summary = {row["folder"]: row["status"] for row in rows(sweep, "summary.csv")}
+    assert Counter(summary.values()) == {"finished": 2, "failed": 1}
+    assert summary[broken.name] == "failed"
+
+    (broken / name).rmdir()
+    assert run_main(*arguments) == ""
+    assert len(list(sweep.glob("*/result.json"))) == 3
+    assert not list(sweep.glob(".*.job.json"))
+
+
+def test_a_job_whose_failure_cannot_be_recorded_fails_the_sweep(
+    tmp_path: Path, run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("wgan.sweeps.record.write_whole", full)
+    assert run_main("train.py", "-m", *TINY, "sweep=full", "seed=0").endswith(
+        "job.json: No space left on device; name a path that can be used"
+    )
+
+
+def test_a_job_of_a_finished_sweep_gets_its_generator_back(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3") == ""
+    path = job(tmp_path / "multirun" / "one", *TINY, "seed=3") / "generator.safetensors"
+    before = path.read_bytes()
+    path.unlink()
+    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3") == ""
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("parallel", [False, True])

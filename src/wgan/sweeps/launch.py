@@ -86,6 +86,7 @@ class Launch(Callback):
             traceback.print_exception(error)
             sys.exit(1)
         workers.limit(config)
+        workers.tie_to_launcher(config)
         started = config
 
 

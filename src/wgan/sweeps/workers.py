@@ -2,13 +2,15 @@
 
 import logging
 import os
+import signal
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from hydra.conf import HydraConf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,28 @@ def settle(hydra: HydraConf, cfg: DictConfig) -> None:
     os.environ[THREADS] = str(min(share, int(os.environ.get(THREADS) or share)))
     if cfg.trainer.accelerator != "cpu":
         lease(visible_gpus(), cfg.jobs_per_gpu)
+
+
+def tie_to_launcher(config: DictConfig) -> None:
+    """Let the workers of a sweep end with this process, which is about to start them."""
+    if _is_launcher_of(config.hydra):
+        target = f"{follow_launcher.__module__}.{follow_launcher.__name__}"
+        with open_dict(config.hydra.launcher):  # what else it is given, Hydra's plugin hands to joblib
+            config.hydra.launcher.initializer = {"_target_": target, "_partial_": True, "launcher": os.getpid()}
+
+
+def follow_launcher(launcher: int) -> None:
+    """Let this worker end within a second of the process that started it, however that ends.
+
+    A worker that is left over would keep its folder, its GPU and its memory.
+    """
+    threading.Thread(target=_end_after, args=(launcher,), daemon=True).start()
+
+
+def _end_after(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)  # a run can be killed at any moment
 
 
 def lease(gpus: list[str], jobs_per_gpu: int) -> None:
