@@ -1,25 +1,39 @@
 import csv
+import gc
+import getpass
 import json
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from processes import Process, server
 
 from wgan.sweeps.identity import run_configuration
 
 PROJECT = Path(__file__).parents[1]
+
+# Networks this small, in batches this small, take half the processor time with one thread; one is also what each of
+# several processes at a time should have. Before any module of tests imports PyTorch, which reads it.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# Files whose tests take longest, the first of them alone minutes.
+LONGEST = ("test_signature", "test_slurm", "test_readme", "test_sweeps", "test_resuming", "test_command_line")
 
 # The real thing, as small as it gets.
 TINY = (
@@ -28,14 +42,47 @@ TINY = (
 )
 
 
+# The same without pictures and figures of images, which take most of its time.
+BARE = (*TINY, "~callbacks.quality", "~callbacks.samples", "objective=wasserstein")
+
+
+def pytest_collection_finish() -> None:
+    """What modules hold stays: collections, which each run asks for, need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several processes begin with what takes longest."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+def pytest_unconfigure() -> None:
+    if server.cache_info().currsize:
+        server().close()
+
+
 def configuration(*overrides: str) -> DictConfig:
     """What `python train.py OVERRIDES` composes, without the keys of sweeps."""
+    return deepcopy(composed(*overrides))
+
+
+@cache  # for tests mostly want the same
+def composed(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         return run_configuration(compose("train", list(overrides)))
 
 
 def command(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """A real process of the project, such as command("train.py", "seed=1", cwd=...)."""
+    """A real process of the project, such as command("train.py", "seed=1", cwd=...), which imports nothing anew."""
+    process = Process(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout)
+    return subprocess.CompletedProcess(process.args, process.wait(), out, err)
+
+
+def interpreter(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """As `command`, with all that a start costs: what a terminal does."""
     script, *rest = map(str, arguments)
     return subprocess.run(
         [sys.executable, str(PROJECT / script), *rest], cwd=cwd, capture_output=True, text=True, timeout=timeout
@@ -110,27 +157,65 @@ class Run(NamedTuple):
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of `experiment=smoke`, trained by a real process from a folder that is not the project's."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    process = command("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
+    process = interpreter("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
     assert process.returncode == 0, process.stderr
     return Run(folder, process)
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A real Slurm with two nodes of one core each, for this test alone."""
+def used_cpu(run: Callable[[], object]) -> float:
+    """Seconds of processor time of this process and those it waits for: the machine's other work is not in them."""
+    begin = os.times()
+    run()
+    return sum(os.times()[:4]) - sum(begin[:4])
+
+
+@pytest.fixture(scope="session")
+def imports() -> float:
+    """Seconds of processor time that PyTorch and Lightning take to import, 3 to 10 of them."""
+    program = [sys.executable, "-W", "ignore", "-c", "import torch, pytorch_lightning"]
+    return used_cpu(lambda: subprocess.run(program, check=True))
+
+
+def free_ports(n: int) -> int:
+    """The first of n ports of the loopback interface, one after the other, that nobody has."""
+    while True:
+        first = random.randrange(16_000, 30_000)
+        with ExitStack() as stack:
+            taken = (stack.enter_context(socket.socket()) for _ in range(n))
+            try:
+                for port, one in enumerate(taken, first):
+                    one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Path]:
+    """The folder of a real Slurm with two nodes of one core each, for all tests that need one."""
     if not shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin"):
         pytest.skip("needs Debian's slurm-wlm and munge")
     script = PROJECT / "tests" / "slurm_cluster.sh"
     folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # sockets need short paths
     try:
-        subprocess.run(["bash", script, "start", folder], check=True, timeout=120)
-        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        yield
+        subprocess.run(["bash", script, "start", folder, str(free_ports(3))], check=True, timeout=120)
+        yield folder
     finally:
         subprocess.run(["bash", script, "stop", folder], check=False, timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The commands of a real Slurm, which has no jobs but those of this test."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm / "slurm.conf"))
+    monkeypatch.setenv("PATH", f"{slurm / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    yield
+    subprocess.run(["scancel", f"--user={getpass.getuser()}"], check=True)
+    deadline = time.monotonic() + 60
+    while subprocess.run(["squeue", "--noheader"], check=True, capture_output=True).stdout:
+        assert time.monotonic() < deadline, "jobs of Slurm do not end"
+        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A Slurm of two nodes on the loopback interface, for one test: slurm_cluster.sh start|stop FOLDER
-# It needs Debian's slurm-wlm and munge, no systemd and no cgroups. FOLDER must have a short path.
+# A Slurm of two nodes on the loopback interface, for tests: slurm_cluster.sh start|stop FOLDER [PORT]
+# It needs Debian's slurm-wlm and munge, no systemd and no cgroups. FOLDER must have a short path. PORT and the two
+# after it must be free.
 set -euo pipefail
-FOLDER=$2
+FOLDER=$2 PORT=${3:-16917}
 export SLURM_CONF=$FOLDER/slurm.conf PATH=$PATH:/usr/sbin:/sbin
 NODES="node1 node2"
 
@@ -38,7 +39,7 @@ while [ $# -gt 0 ]; do
 done
 SACCT
     chmod +x "$FOLDER/bin/sacct"
-    local host port=16917 name
+    local host port=$PORT name
     host=$(hostname -s)
     cat >"$SLURM_CONF" <<CONF
 ClusterName=test

@@ -1,8 +1,6 @@
 import gzip
 import hashlib
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import PROJECT, TINY, configuration
+from processes import Process
 
 from wgan.checks import UserError
 from wgan.data import UNPACKED_MD5, MNISTDigits, load_mnist
@@ -150,15 +149,13 @@ def test_missing_files_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_processes_may_prepare_the_data_at_the_same_time(root: Path) -> None:
-    code = f"""
-import hashlib, pathlib
-from wgan.data import load_mnist
-print(hashlib.sha256(load_mnist(pathlib.Path({str(root)!r})).data.numpy().tobytes()).hexdigest())
-"""
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
+    script = root.parent / "load.py"
+    script.write_text(
+        "import hashlib, pathlib, sys\n"
+        "from wgan.data import load_mnist\n"
+        "print(hashlib.sha256(load_mnist(pathlib.Path(sys.argv[1])).data.numpy().tobytes()).hexdigest())\n"
+    )
+    processes = [Process(script, root, cwd=root) for _ in range(3)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0] * 3, outputs
     with gzip.open(RAW / "train-images-idx3-ubyte.gz") as images:

@@ -1,14 +1,13 @@
 """Training on a disk that is full, and in a folder where nothing may be written."""
 
 import os
-import resource
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, command, configuration, contents, result
+from conftest import command, configuration, contents, result
+from processes import Process
 from test_resuming import RUN, assert_same_run
 
 from wgan.training import train
@@ -87,15 +86,12 @@ def test_a_folder_that_cannot_be_written(disk: Path, uninterrupted: Path) -> Non
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     """As a quota: the checkpoint is the first file that is too large."""
-    process = subprocess.run(
-        [sys.executable, PROJECT / "train.py", *RUN, f"hydra.run.dir={tmp_path}/run"],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, 2**21)),
-    )
+    typed = ("train.py", *RUN, f"hydra.run.dir={tmp_path}/run")
+    process = Process(*typed, cwd=tmp_path, limits={"RLIMIT_FSIZE": 2**21})
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert process.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/run: File too large; what the run has saved")
-    assert "Traceback" not in process.stderr
+    assert err.splitlines()[-1].startswith(f"error: {tmp_path}/run: File too large; what the run has saved")
+    assert "Traceback" not in err
     assert not list(tmp_path.rglob("*.ckpt"))
     assert command("train.py", f"resume={tmp_path}/run", cwd=tmp_path).returncode == 0
     assert result(tmp_path / "run")["status"] == "finished"

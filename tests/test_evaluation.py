@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run, command, contents, result, rows
+from conftest import Run, contents, interpreter, result, rows
 
 from wgan.objective import FIGURES_OF_IMAGES
 
@@ -25,7 +25,7 @@ def evaluation(run: Path) -> dict[str, Any]:
 
 def test_the_figures_are_those_of_training(run: Path) -> None:
     before = contents(run)
-    process = command("evaluate.py", "run=run", "n=100", cwd=run.parent)
+    process = interpreter("evaluate.py", "run=run", "n=100", cwd=run.parent)
     assert (process.returncode, process.stderr) == (0, "")
     found = evaluation(run)
     assert (found["checkpoint"], found["n"], found["seeds"]) == ("final", 100, [0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run, command
+from conftest import Run, command, interpreter
 from PIL import Image
 
 from wgan.generation import interpolate
@@ -18,8 +18,8 @@ def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> 
     folder.mkdir()
     shutil.copytree(smoke_run.folder / ".hydra", folder / ".hydra")
     shutil.copy(smoke_run.folder / "generator.safetensors", folder)
-    for out in ("sevens.png", "sevens.npz"):
-        process = command("generate.py", "run=moved", "n=100", "seed=0", f"out={out}", cwd=tmp_path)
+    for start, out in ((interpreter, "sevens.png"), (command, "sevens.npz")):
+        process = start("generate.py", "run=moved", "n=100", "seed=0", f"out={out}", cwd=tmp_path)
         assert process.returncode == 0, process.stderr
         assert process.stderr == ""
         assert process.stdout == f"100 images of seed 0: {out}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, command, configuration, rows
+from conftest import BARE, TINY, command, configuration, interpreter, rows
 
 from wgan.module import WGAN
 from wgan.training import train
@@ -35,12 +35,15 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return bits(folder)
 
 
-def test_in_one_process_and_in_a_fresh_one(tmp_path: Path, usual: dict[str, str]) -> None:
+def test_in_one_process_and_in_others_forked_and_fresh(tmp_path: Path, usual: dict[str, str]) -> None:
     train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path / "same")
     assert bits(tmp_path / "same") == usual
-    process = command("train.py", *TINY, "trainer.max_epochs=2", "hydra.run.dir=fresh", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    assert bits(tmp_path / "fresh") == usual
+    for start in (command, interpreter):
+        folder = tmp_path / start.__name__
+        process = start("train.py", *TINY, "trainer.max_epochs=2", f"hydra.run.dir={folder}", cwd=tmp_path)
+        assert (process.returncode, process.stderr) == (0, "")
+        assert bits(folder) == usual
+        assert (folder / "generator.safetensors").read_bytes() == (tmp_path / "same/generator.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,6 @@ def test_operations_are_deterministic_ones(tmp_path: Path, monkeypatch: pytest.M
         modes.append(torch.are_deterministic_algorithms_enabled())
 
     monkeypatch.setattr(WGAN, "on_train_start", note)
-    train(configuration(*TINY), tmp_path / "default")
-    train(configuration(*TINY, "trainer.deterministic=false"), tmp_path / "other")
+    train(configuration(*BARE), tmp_path / "default")
+    train(configuration(*BARE, "trainer.deterministic=false"), tmp_path / "other")
     assert modes == [True, False]

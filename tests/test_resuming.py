@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import random
 import shutil
@@ -14,6 +13,7 @@ import pytest
 import torch
 from conftest import PROJECT, command, configuration, contents, result, rows
 from PIL import Image
+from processes import Process
 from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
 
@@ -30,12 +30,6 @@ RUN = (
     "model.n_critic=2",
     "callbacks.quality.n=10",
     "callbacks.quality.final_n=12",
-)
-
-# A process of its own without PyTorch's seconds of import: forked from one that has imported it.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["wgan.fitting", "wgan.callbacks.history", "wgan.callbacks.samples", "wgan.callbacks.quality", "wgan.data"]
 )
 
 
@@ -96,23 +90,6 @@ def assert_equal(found: Any, wanted: Any) -> None:
         assert found == wanted
 
 
-def train_until_killed(folder: Path, name: str, times: int) -> None:
-    """Ends in a SIGKILL when a file whose name holds `name` has been written, but for its last bytes, `times` times."""
-    fsync = os.fsync
-    count = 0
-
-    def kill_or_sync(descriptor: int) -> None:
-        nonlocal count
-        count += name in Path(f"/proc/self/fd/{descriptor}").readlink().name
-        if count == times:
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - 10)
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(descriptor)
-
-    os.fsync = kill_or_sync  # type: ignore[assignment]
-    train(configuration(*RUN), folder)
-
-
 @pytest.mark.parametrize(
     ("name", "times", "done"),
     [
@@ -141,10 +118,9 @@ def test_killed_while_it_writes(
     done: int | None,
 ) -> None:
     caplog.set_level("INFO", "wgan")
-    process = PROCESSES.Process(target=train_until_killed, args=(tmp_path, name, times))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    run = (*RUN, f"hydra.run.dir={tmp_path}")
+    process = command("tests/killed_while_writing.py", name, str(times), *run, cwd=tmp_path)
+    assert process.returncode == -signal.SIGKILL, process.stderr
     assert not (tmp_path / "result.json").exists()
     if done is None:
         with pytest.raises(UserError, match="not a run's folder"):
@@ -157,19 +133,17 @@ def test_killed_while_it_writes(
     assert_same_run(tmp_path, uninterrupted)
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
-    """The real command, in a process that heeds Ctrl-C; in the background shells ignore it."""
-    process = subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", *RUN, "data.batch_size=32", f"hydra.run.dir={folder}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+def start(folder: Path) -> Process:
+    """The real command, from the moment when it has its folder."""
+    process = Process("train.py", *RUN, "data.batch_size=32", f"hydra.run.dir={folder}", cwd=folder.parent)
+    until_begun(folder, process)
+    return process
+
+
+def until_begun(folder: Path, process: "Process | subprocess.Popen[str]") -> None:
     while not (folder / ".hydra" / "config.yaml").exists():
         assert process.poll() is None
         time.sleep(0.02)
-    return process
 
 
 @pytest.fixture(scope="module")
@@ -216,11 +190,18 @@ def test_a_signal_ends_the_run_with_a_line_that_says_how_to_resume(
 
 
 def test_interrupted_before_it_trains(tmp_path: Path) -> None:
-    process = start(tmp_path / "run")  # PyTorch is still being imported
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", *RUN, f"hydra.run.dir={folder}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_begun(folder, process)  # PyTorch is still being imported
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert out == f"Interrupted; continue with: python train.py resume={tmp_path / 'run'}\n"
+    assert out == f"Interrupted; continue with: python train.py resume={folder}\n"
 
 
 def test_a_run_can_be_lengthened(tmp_path: Path, uninterrupted: Path, run_main: Callable[..., str]) -> None:

@@ -2,8 +2,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from conftest import PROJECT, TINY, command, configuration, contents, result, rows
+from conftest import TINY, command, configuration, contents, result, rows
 from filelock import FileLock
+from processes import Process
 
 from wgan.fingerprint import fingerprint
 from wgan.sweeps.record import read_record
@@ -47,18 +46,10 @@ def until(condition: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.01)
 
 
-def start(*arguments: str, cwd: Path, environment: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path, environment: Mapping[str, str] = MappingProxyType({})) -> Process:
     """A sweep in a process of its own, which heads a group of processes, as one that is typed in a terminal."""
-    return subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", "-m", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
-    )
+    env = {**os.environ, **environment}
+    return Process("train.py", "-m", *arguments, cwd=cwd, env=env, merged=True, start_new_session=True)
 
 
 def break_job(sweep: Path, *overrides: str) -> Path:
@@ -372,15 +363,10 @@ def test_jobs_share_the_threads_and_lease_the_gpus(tmp_path: Path) -> None:
         "        seen = {name: os.environ[name] for name in names} | {'pid': os.getpid()}\n"
         "        (Path(config.hydra.runtime.output_dir) / 'seen.json').write_text(json.dumps(seen))\n"
     )
-    process = subprocess.run(
-        [sys.executable, PROJECT / "train.py", "-m", *typed, kept],
-        cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
+    environment["PYTHONPATH"] = str(tmp_path)
+    process = Process("train.py", "-m", *typed, kept, cwd=tmp_path, env=environment, merged=True)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
     seen = [json.loads(path.read_text()) for path in tmp_path.glob("multirun/gpus/*/seen.json")]
     assert len(seen) == 4
     leases = {(each["pid"], each["CUDA_VISIBLE_DEVICES"]) for each in seen}  # one for each worker's life

@@ -7,7 +7,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import warnings
 import weakref
@@ -24,6 +23,7 @@ from conftest import PROJECT, TINY, Run, configuration, contents, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
+from processes import Process
 from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from safetensors.torch import load_file
@@ -166,7 +166,7 @@ def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("4H", 30, 120, 0, 0))  # rows, columns
     arguments = ("experiment=smoke", "trainer=cpu", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run")
-    process = subprocess.Popen([sys.executable, PROJECT / "train.py", *arguments], stdout=side, stderr=side)
+    process = Process("train.py", *arguments, cwd=tmp_path, terminal=side)
     os.close(side)
     printed = b""
     with suppress(OSError):  # the terminal's end, once the process has closed its side
