@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import PROJECT, TINY, configuration
+from conftest import BARE, PROJECT, configuration
 from PIL import Image
 
 import bench.__main__ as bench
@@ -84,5 +84,5 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_how_long_a_job_takes_to_its_first_iteration(tmp_path: Path) -> None:
     start = time.time()
-    train(configuration(*TINY), tmp_path)
+    train(configuration(*BARE), tmp_path)
     assert 0 < sweeps.overhead(tmp_path) < time.time() - start

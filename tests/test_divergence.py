@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, configuration, result, rows
+from conftest import BARE, TINY, configuration, result, rows
 from test_tensorboard import events_of
 
 from wgan.checks import DivergenceError
@@ -43,7 +43,7 @@ def test_it_ends_at_that_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(WGAN, "training_step", spoilt)
     with pytest.raises(DivergenceError, match=rf"iteration 5: {name} is {value}"):
-        train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path)
+        train(configuration(*BARE, "trainer.max_epochs=2"), tmp_path)
     found = result(tmp_path)
     assert (found["status"], found["iteration"], found["quantity"]) == ("diverged", 5, name)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["epoch=001.ckpt", "last.ckpt"]
@@ -52,7 +52,7 @@ def test_it_ends_at_that_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_run_that_runs_away_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    train(configuration(*TINY, "callbacks.divergence.warn_above=0.5"), tmp_path)
+    train(configuration(*BARE, "callbacks.divergence.warn_above=0.5"), tmp_path)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert warnings[0].startswith("Iteration 1: c1 = ")

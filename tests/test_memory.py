@@ -53,6 +53,7 @@ def test_what_is_freed_is_used_again_without_page_faults(tmp_path: Path) -> None
     assert kept < 1_000, kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_twenty_jobs_in_one_process_take_the_memory_of_few(tmp_path: Path) -> None:
     lines = python(JOBS, tmp_path)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PROJECT, TINY, configuration
+from conftest import BARE, PROJECT, TINY, configuration
 from torch import Tensor, nn
 from torch.optim import RMSprop
 from torchvision.datasets import MNIST
@@ -65,7 +65,7 @@ def test_updates_of_an_iteration(
     updates: list[tuple[str, Update]], tmp_path: Path, n_critic: int, critic_update: str, each: int
 ) -> None:
     choice = (f"model.n_critic={n_critic}", f"model.critic_update={critic_update}")
-    train(configuration(*TINY, *choice, "trainer.limit_train_batches=2"), tmp_path)
+    train(configuration(*BARE, *choice, "trainer.limit_train_batches=2"), tmp_path)
     assert [name for name, _ in updates] == (["critic"] * each * n_critic + ["generator"]) * 2
 
 
@@ -73,7 +73,7 @@ def test_updates_of_an_iteration(
 def test_what_an_update_changes(updates: list[tuple[str, Update]], tmp_path: Path, clip_scope: str) -> None:
     # The bound is so low and the rate so high that every update crosses the bound.
     choice = (f"model.clip_scope={clip_scope}", "model.clip_value=0.001", "optimizer.lr=1e-3")
-    train(configuration(*TINY, *choice), tmp_path)
+    train(configuration(*BARE, *choice), tmp_path)
     for name, update in updates:
         if name == "generator":
             before, after = update.critic
@@ -101,7 +101,7 @@ def test_images_for_the_critic_come_from_training_mode(monkeypatch: pytest.Monke
         return images
 
     monkeypatch.setattr(Generator, "forward", forward, raising=False)
-    train(configuration(*TINY, "~callbacks.samples", "~callbacks.quality", "objective=wasserstein"), tmp_path)
+    train(configuration(*BARE), tmp_path)
     assert modes == [True] * (5 + 1) * 3
     generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert generator["generator.4.num_batches_tracked"].item() == (5 + 1) * 3
@@ -119,7 +119,7 @@ def sevens() -> Tensor:
 def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str, clip_scope: str) -> None:
     """The algorithm written out with nothing of wgan.module, wgan.losses or wgan.lipschitz, nor of Lightning."""
     choice = (f"model.critic_update={critic_update}", f"model.clip_scope={clip_scope}", "model.n_critic=2", "seed=5")
-    train(configuration(*TINY, *choice, "data.batch_size=8", "trainer.max_epochs=2"), tmp_path)
+    train(configuration(*BARE, *choice, "data.batch_size=8", "trainer.max_epochs=2"), tmp_path)
 
     images = sevens()
 
@@ -162,22 +162,22 @@ def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str,
 
 
 def state(folder: Path, *overrides: str) -> dict[str, Tensor]:
-    train(configuration(*TINY, *overrides), folder)
+    train(configuration(*overrides), folder)
     found: dict[str, Tensor] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     return found
 
 
 def test_same_seed_same_weights_to_the_bit(tmp_path: Path) -> None:
-    first = state(tmp_path / "first")
+    first = state(tmp_path / "first", *TINY)
     torch.manual_seed(12345)  # the global state must not matter, nor what is recorded
-    second = state(tmp_path / "second", "~callbacks.samples", "~callbacks.critic_weights", "~callbacks.history")
+    second = state(tmp_path / "second", *TINY, "~callbacks.samples", "~callbacks.critic_weights", "~callbacks.history")
     assert same(first, second)
-    other = state(tmp_path / "other", "seed=1")
+    other = state(tmp_path / "other", *BARE, "seed=1")
     assert not torch.equal(first["generator.0.weight"], other["generator.0.weight"])
 
 
 def test_optimizers_are_those_of_the_design(tmp_path: Path) -> None:
-    state(tmp_path)
+    state(tmp_path, *BARE)
     critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
     for optimizer in (critic, generator):
         (group,) = optimizer["param_groups"]
@@ -186,7 +186,7 @@ def test_optimizers_are_those_of_the_design(tmp_path: Path) -> None:
 
 
 def test_each_network_may_have_its_own_learning_rate_and_adam(tmp_path: Path) -> None:
-    state(tmp_path, "optimizer=adam", "optimizer.lr=1e-4", "optimizer.generator.lr=2e-4")
+    state(tmp_path, *BARE, "optimizer=adam", "optimizer.lr=1e-4", "optimizer.generator.lr=2e-4")
     critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
     assert (critic["param_groups"][0]["lr"], generator["param_groups"][0]["lr"]) == (1e-4, 2e-4)
     assert list(critic["param_groups"][0]["betas"]) == [0.0, 0.9]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, configuration, rows
+from conftest import BARE, TINY, configuration, rows
 from hydra.utils import instantiate
 from PIL import Image
 from pytorch_lightning import Trainer
@@ -26,7 +26,7 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 def losses(folder: Path, *overrides: str) -> np.ndarray:
     """c1, c2, g of each iteration of a run."""
-    train(configuration(*TINY, *overrides), folder)
+    train(configuration(*overrides), folder)
     return np.array([[float(row[name]) for name in ("c1", "c2", "g")] for row in rows(folder)])
 
 
@@ -49,14 +49,14 @@ def test_bf16_keeps_weights_optimizer_states_losses_and_clip_in_fp32(
         clipped.update(weight.dtype for weight in self.weights(critic))
 
     monkeypatch.setattr(WeightClipping, "clip", spy)
-    train(configuration(*TINY, "trainer.precision=bf16-mixed"), tmp_path)
+    train(configuration(*BARE, "trainer.precision=bf16-mixed"), tmp_path)
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert dtypes(checkpoint["state_dict"]) == {torch.float32, torch.int64}  # counts of batches
     assert dtypes(checkpoint["optimizer_states"]) == dtypes(checkpoint["losses"]) == clipped == {torch.float32}
 
 
 def test_bf16_is_used_and_rounds(tmp_path: Path) -> None:
-    exact, rounded = (losses(tmp_path / precision, f"trainer.precision={precision}") for precision in PRECISIONS)
+    exact, rounded = (losses(tmp_path / precision, *BARE, f"trainer.precision={precision}") for precision in PRECISIONS)
     assert np.allclose(exact[0], rounded[0], rtol=0.05, atol=0.05)  # by RMSprop's steps the difference then grows
     assert not np.allclose(exact, rounded, rtol=1e-5)
 
@@ -71,7 +71,7 @@ def test_a_run_in_bf16_warns_where_it_is_slow(
     slow: bool,
 ) -> None:
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
-    train(configuration(*TINY, "trainer.limit_train_batches=1", f"trainer.precision={PRECISIONS[precision]}"), tmp_path)
+    train(configuration(*BARE, "trainer.limit_train_batches=1", f"trainer.precision={PRECISIONS[precision]}"), tmp_path)
     assert ("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512" in caplog.text) == slow
 
 
@@ -118,16 +118,16 @@ def test_tf32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tf32: bool) -> No
         return step(self, real_images, batch_idx)
 
     monkeypatch.setattr(WGAN, "training_step", note)
-    train(configuration(*TINY, f"model.tf32={tf32}"), tmp_path)
+    train(configuration(*BARE, f"model.tf32={tf32}"), tmp_path)
     assert set(found) == {("high" if tf32 else "highest", tf32)}
 
 
 @pytest.mark.slow
 def test_compiled_networks_train_alike(tmp_path: Path) -> None:
-    usual = losses(tmp_path / "usual")
+    usual = losses(tmp_path / "usual", *TINY)
     torch._dynamo.reset()
     counters.clear()
-    compiled = losses(tmp_path / "compiled", "model.compile=true")
+    compiled = losses(tmp_path / "compiled", *TINY, "model.compile=true")
     assert counters["stats"]["unique_graphs"] >= 4  # generator for the critic and for itself; critic for either
     assert np.allclose(usual, compiled, rtol=0.01, atol=0.01)
     # What it leaves is that of any run, and shows the same images when it is read again.

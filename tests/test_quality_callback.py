@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,32 @@ from wgan.weights import load_generator
 FOUR_EPOCHS = (*TINY, "trainer.max_epochs=4", "trainer.limit_train_batches=2")
 
 
-def test_a_row_an_evaluation(tmp_path: Path) -> None:
-    train(configuration(*FOUR_EPOCHS), tmp_path)
-    found = rows(tmp_path, "quality.csv")
+@pytest.fixture(scope="module")
+def four_epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("four_epochs")
+    train(configuration(*FOUR_EPOCHS), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one_epoch")
+    train(configuration(*TINY), folder)
+    return folder
+
+
+@pytest.fixture
+def run(one_epoch: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run of one epoch, for changes."""
+    return shutil.copytree(one_epoch, tmp_path / "run")
+
+
+def test_a_row_an_evaluation(four_epochs: Path) -> None:
+    found = rows(four_epochs, "quality.csv")
     assert list(found[0]) == list(COLUMNS) == ["iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein"]
     numbers = [tuple(int(row[name]) for name in ("iteration", "epoch", "samples")) for row in found]
     assert numbers == [(2, 1, 10), (4, 2, 10), (6, 3, 10), (8, 4, 10), (8, 4, 12)]
-    estimates = {row["iteration"]: float(row["wasserstein"]) for row in rows(tmp_path)}
+    estimates = {row["iteration"]: float(row["wasserstein"]) for row in rows(four_epochs)}
     for row in found:
         assert float(row["wasserstein"]) == pytest.approx(estimates[row["iteration"]], rel=1e-6)
 
@@ -60,14 +80,13 @@ def test_the_last_epoch_and_the_end_share_a_row_if_they_share_the_number_of_samp
     assert [int(row["epoch"]) for row in rows(tmp_path, "quality.csv")] == [1, 2, 3, 4]
 
 
-def test_tensorboard_has_the_curves_and_the_figures_of_the_end(tmp_path: Path) -> None:
-    train(configuration(*FOUR_EPOCHS), tmp_path)
-    events, found = events_of(tmp_path), rows(tmp_path, "quality.csv")
+def test_tensorboard_has_the_curves_and_the_figures_of_the_end(four_epochs: Path) -> None:
+    events, found = events_of(four_epochs), rows(four_epochs, "quality.csv")
     for name in FIGURES_OF_IMAGES:
         curve, end = events.Scalars(f"quality/{name}"), events.Scalars(f"final/{name}")
         assert [point.step for point in curve] == [2, 4, 6, 8]
         assert [point.value for point in curve] == pytest.approx([float(row[name]) for row in found[:4]], rel=1e-6)
-        assert [(point.step, point.value) for point in end] == [(8, pytest.approx(result(tmp_path)[name], rel=1e-6))]
+        assert [(point.step, point.value) for point in end] == [(8, pytest.approx(result(four_epochs)[name], rel=1e-6))]
 
 
 def test_nearest_png_shows_samples_above_their_nearest_training_images(smoke_run: Run) -> None:
@@ -121,9 +140,8 @@ def test_quality_png_shows_the_curves_in_their_colours(tmp_path: Path) -> None:
         assert np.array_split(shown, 2)[half].sum() > 300
 
 
-def test_the_correlation_is_in_the_result(tmp_path: Path) -> None:
-    train(configuration(*FOUR_EPOCHS), tmp_path)
-    assert -1 <= result(tmp_path)["spearman"] <= 1
+def test_the_correlation_is_in_the_result(four_epochs: Path) -> None:
+    assert -1 <= result(four_epochs)["spearman"] <= 1
 
 
 def test_without_history_there_is_no_estimate_to_draw(tmp_path: Path) -> None:
@@ -142,16 +160,14 @@ def test_without_history_there_is_no_estimate_to_draw(tmp_path: Path) -> None:
         b"a\n1\n",
     ],
 )
-def test_a_damaged_table_is_told_of(tmp_path: Path, damaged: bytes) -> None:
-    train(configuration(*TINY), tmp_path)
-    (tmp_path / "quality.csv").write_bytes(damaged)
+def test_a_damaged_table_is_told_of(run: Path, damaged: bytes) -> None:
+    (run / "quality.csv").write_bytes(damaged)
     with pytest.raises(UserError, match=r"quality\.csv: damaged; delete it to go on without the quality of earlier"):
-        train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path, resume=True)
-    assert len(rows(tmp_path)) == 3  # told before any work
+        train(configuration(*TINY, "trainer.max_epochs=2"), run, resume=True)
+    assert len(rows(run)) == 3  # told before any work
 
 
-def test_a_table_that_was_deleted_begins_again(tmp_path: Path) -> None:
-    train(configuration(*TINY), tmp_path)
-    (tmp_path / "quality.csv").unlink()
-    train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path, resume=True)
-    assert [row["epoch"] for row in rows(tmp_path, "quality.csv")] == ["2", "2"]
+def test_a_table_that_was_deleted_begins_again(run: Path) -> None:
+    (run / "quality.csv").unlink()
+    train(configuration(*TINY, "trainer.max_epochs=2"), run, resume=True)
+    assert [row["epoch"] for row in rows(run, "quality.csv")] == ["2", "2"]

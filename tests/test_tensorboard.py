@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, Run, configuration, post, tensorboard
+from conftest import BARE, Run, configuration, post, tensorboard
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -59,7 +59,7 @@ def test_the_image_is_the_saved_grid(smoke_run: Run, tmp_path: Path) -> None:
 
 
 def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
-    train(configuration(*TINY, "model.clip_value=0.03", "data.digit=[3,8]", "optimizer.critic.lr=1e-4"), tmp_path)
+    train(configuration(*BARE, "model.clip_value=0.03", "data.digit=[3,8]", "optimizer.critic.lr=1e-4"), tmp_path)
     metadata = events_of(tmp_path).SummaryMetadata("_hparams_/session_start_info")
     content = plugin_data_pb2.HParamsPluginData.FromString(metadata.plugin_data.content)
     listed = content.session_start_info.hparams

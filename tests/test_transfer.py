@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, configuration, result, rows
+from conftest import BARE, configuration, result, rows
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -72,7 +72,7 @@ def test_no_iteration_waits_for_the_device(
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     waits = Waits(monkeypatch)
-    train(configuration(*TINY, f"model.critic_update={update}", "trainer.max_epochs=2"), tmp_path)
+    train(configuration(*BARE, f"model.critic_update={update}", "trainer.max_epochs=2"), tmp_path)
     assert +waits.found == Counter()
     assert len(rows(tmp_path)) == 6
 
@@ -88,7 +88,7 @@ def test_a_wait_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(WGAN, "update_critic", waiting)
     waits = Waits(monkeypatch)
-    train(configuration(*TINY), tmp_path)
+    train(configuration(*BARE), tmp_path)
     assert waits.found[name] == 30
 
 
@@ -106,7 +106,7 @@ def test_a_run_on_a_device_far_behind_diverges_before_the_epoch_is_saved(
 
     monkeypatch.setattr(WGAN, "training_step", spoilt)
     with pytest.raises(DivergenceError, match="iteration 5: g is nan"):
-        train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path)
+        train(configuration(*BARE, "trainer.max_epochs=2"), tmp_path)
     found = result(tmp_path)
     assert (found["status"], found["iteration"], found["quantity"]) == ("diverged", 5, "g")
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["epoch=001.ckpt", "last.ckpt"]
