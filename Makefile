@@ -28,7 +28,7 @@ tensorboard: $(INSTALLED)  ## show the runs in LOGDIR=outputs; sweeps are in LOG
 	$(BIN)/tensorboard --logdir $(LOGDIR)
 
 test: $(INSTALLED)  ## run the whole test suite; ARGS="-m 'not slow'" for the quick part
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(INSTALLED)  ## measure what an iteration, a job and a run cost here
 	$(BIN)/python -m bench
