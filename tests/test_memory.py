@@ -62,6 +62,7 @@ def test_twenty_jobs_in_one_process_take_the_memory_of_few(tmp_path: Path) -> No
     assert resident[-1] < 1.05 * resident[2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_peak_memory_with_the_default_networks(tmp_path: Path) -> None:
     short = ("trainer=cpu", "trainer.max_epochs=2", "trainer.limit_train_batches=3", f"hydra.run.dir={tmp_path}/run")

@@ -214,6 +214,7 @@ def test_killed_and_typed_again_a_sweep_ends_as_one_that_was_not(
     assert outcomes(sweep) == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_left_over_and_a_new_one_never_share_a_folder(
     tmp_path: Path, uninterrupted: dict[str, dict[str, object]]
 ) -> None:
@@ -310,6 +311,7 @@ def test_a_job_of_a_finished_sweep_gets_its_generator_back(tmp_path: Path, run_m
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [False, True])
 def test_an_interrupted_sweep_ends_with_its_workers_and_goes_on(
     tmp_path: Path, uninterrupted: dict[str, dict[str, object]], parallel: bool
@@ -347,6 +349,7 @@ def test_a_worker_that_dies_hard_ends_the_sweep_with_a_line(tmp_path: Path) -> N
     assert "Traceback" not in printed
 
 
+@pytest.mark.slow
 def test_jobs_share_the_threads_and_lease_the_gpus(tmp_path: Path) -> None:
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
     environment.pop("OMP_NUM_THREADS", None)

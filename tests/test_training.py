@@ -99,6 +99,7 @@ def test_result_names_the_git_revision(smoke_run: Run) -> None:
     assert revision in ((head, f"{head}-dirty") if head else (None,))
 
 
+@pytest.mark.slow
 def test_an_epoch_has_97_iterations(tmp_path: Path) -> None:
     few = ("~callbacks.samples", "~callbacks.critic_weights", "~callbacks.quality", "objective=wasserstein")
     train(configuration("trainer=cpu", "trainer.max_epochs=1", "model.n_critic=1", *few), tmp_path)
