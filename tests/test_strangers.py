@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, TINY, Run, command, configuration, contents
+from conftest import BARE, PROJECT, TINY, Run, command, configuration, contents
 from omegaconf import OmegaConf
 
 CONFIGURATION = ".hydra/config.yaml"
@@ -35,7 +35,7 @@ def run(smoke_run: Run, tmp_path: Path) -> Path:
 def trained_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep of one job."""
     folder = tmp_path_factory.mktemp("sweep")
-    process = command("train.py", "-m", *TINY, "sweep=theirs", "seed=3", cwd=folder)
+    process = command("train.py", "-m", *BARE, "sweep=theirs", "seed=3", cwd=folder)
     assert process.returncode == 0, process.stderr
     return folder / "multirun" / "theirs"
 
@@ -46,7 +46,7 @@ def sweep(trained_sweep: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained_sweep, tmp_path / "multirun" / "theirs")
 
 
-SWEEP = ("train.py", "-m", *TINY, "sweep=theirs", "seed=3")
+SWEEP = ("train.py", "-m", *BARE, "sweep=theirs", "seed=3")
 
 # Commands that open the folder "run", with what names the folder in their messages.
 OPENING = {"train.py": "resume", "generate.py": "run", "evaluate.py": "run"}
@@ -114,7 +114,7 @@ def test_what_the_user_asks_of_the_surroundings_is_kept_as_a_value(
 ) -> None:
     monkeypatch.setenv("RATE", "1e-4")
     typed = "optimizer.lr='${oc.decode:${oc.env:RATE}}'"
-    assert run_main("train.py", *TINY, typed, "hydra.run.dir=run") == ""
+    assert run_main("train.py", *BARE, typed, "hydra.run.dir=run") == ""
     monkeypatch.delenv("RATE")
     saved = OmegaConf.load(tmp_path / "run" / CONFIGURATION)
     assert saved.optimizer.lr == saved.optimizer.critic.lr == 1e-4

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from conftest import TINY, command, configuration, contents, result, rows
+from conftest import BARE, TINY, command, configuration, contents, result, rows
 from filelock import FileLock
 from processes import Process
 
@@ -250,7 +250,7 @@ def workers_of(launcher: int) -> list[int]:
 def test_workers_end_with_their_launcher(tmp_path: Path, number: signal.Signals, moment: str) -> None:
     sweep = tmp_path / "multirun" / "orphans"
     environment = {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}  # pretended, to have leases
-    typed = (*TINY[1:], "trainer.max_epochs=500", "sweep=orphans", "seed=0,1", *JOBLIB)
+    typed = (*BARE[1:], "trainer.max_epochs=500", "sweep=orphans", "seed=0,1", *JOBLIB)
     process = start(*typed, cwd=tmp_path, environment=environment)
     if moment == "import":
         until(lambda: workers_of(process.pid))
@@ -259,8 +259,8 @@ def test_workers_end_with_their_launcher(tmp_path: Path, number: signal.Signals,
         assert len(list(tmp_path.glob("wgan-gpus-*/*.lock"))) == 2
     left = workers_of(process.pid)
     process.send_signal(number)
-    process.communicate(timeout=60)  # the workers have the standard output, too
-    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in left), seconds=10)
+    process.wait(timeout=60)
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in left), seconds=60)
     for path in tmp_path.glob("wgan-gpus-*/*.lock"):
         with FileLock(path, timeout=0):
             pass
@@ -271,9 +271,9 @@ def test_a_job_that_fails_before_its_record_is_written_counts(
     tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
     sweep = tmp_path / "multirun" / "some"
-    broken = sweep / f"broken-{fingerprint(configuration(*TINY, 'seed=1'))}"
+    broken = sweep / f"broken-{fingerprint(configuration(*BARE, 'seed=1'))}"
     (broken / name).mkdir(parents=True)
-    arguments = ("train.py", "-m", *TINY, "sweep=some", "seed=0,1,2")
+    arguments = ("train.py", "-m", *BARE, "sweep=some", "seed=0,1,2")
     message = run_main(*arguments)
     assert message.startswith("error: 1 of 3 jobs failed; their train.log tells how, and the same command tries them")
     assert f"\n  multirun/some/{broken.name}: {broken}/{name}: Is a directory" in message
@@ -297,17 +297,17 @@ def test_a_job_whose_failure_cannot_be_recorded_fails_the_sweep(
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("wgan.sweeps.record.write_whole", full)
-    assert run_main("train.py", "-m", *TINY, "sweep=full", "seed=0").endswith(
+    assert run_main("train.py", "-m", *BARE, "sweep=full", "seed=0").endswith(
         "job.json: No space left on device; name a path that can be used"
     )
 
 
 def test_a_job_of_a_finished_sweep_gets_its_generator_back(tmp_path: Path, run_main: Callable[..., str]) -> None:
-    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3") == ""
-    path = job(tmp_path / "multirun" / "one", *TINY, "seed=3") / "generator.safetensors"
+    assert run_main("train.py", "-m", *BARE, "sweep=one", "seed=3") == ""
+    path = job(tmp_path / "multirun" / "one", *BARE, "seed=3") / "generator.safetensors"
     before = path.read_bytes()
     path.unlink()
-    assert run_main("train.py", "-m", *TINY, "sweep=one", "seed=3") == ""
+    assert run_main("train.py", "-m", *BARE, "sweep=one", "seed=3") == ""
     assert path.read_bytes() == before
 
 
