@@ -157,7 +157,7 @@ class Run(NamedTuple):
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of `experiment=smoke`, trained by a real process from a folder that is not the project's."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    process = interpreter("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
+    process = command("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
     assert process.returncode == 0, process.stderr
     return Run(folder, process)
 

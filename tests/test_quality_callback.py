@@ -60,6 +60,7 @@ def test_the_figures_are_those_of_the_images_of_the_seed(smoke_run: Run) -> None
     assert floor == pytest.approx(known.floor, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_as_many_samples_at_the_end_as_there_are_training_images(tmp_path: Path) -> None:
     train(configuration(*TINY, "callbacks.quality.final_n=auto", "callbacks.quality.every_n_epochs=0"), tmp_path)
     assert [row["samples"] for row in rows(tmp_path, "quality.csv")] == ["6265"]

@@ -35,6 +35,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return bits(folder)
 
 
+@pytest.mark.slow
 def test_in_one_process_and_in_others_forked_and_fresh(tmp_path: Path, usual: dict[str, str]) -> None:
     train(configuration(*TINY, "trainer.max_epochs=2"), tmp_path / "same")
     assert bits(tmp_path / "same") == usual

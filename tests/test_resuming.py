@@ -94,19 +94,19 @@ def assert_equal(found: Any, wanted: Any) -> None:
     ("name", "times", "done"),
     [
         ("config.yaml", 1, None),
-        ("metrics.csv", 1, 0),
-        ("epoch=001.png", 1, 0),
-        ("epoch=001.ckpt", 1, 0),
         ("metrics.csv", 3, 3),
-        ("epoch=002.ckpt", 1, 3),
         ("last.ckpt", 2, 3),
-        ("quality.csv", 2, 3),
-        ("quality.csv", 4, 9),
-        ("quality.png", 1, 9),
-        ("progress.gif", 1, 9),
-        ("last.ckpt", 3, 6),
-        ("generator.safetensors", 1, 9),
         ("result.json", 1, 9),
+        pytest.param("metrics.csv", 1, 0, marks=pytest.mark.slow),
+        pytest.param("epoch=001.png", 1, 0, marks=pytest.mark.slow),
+        pytest.param("epoch=001.ckpt", 1, 0, marks=pytest.mark.slow),
+        pytest.param("epoch=002.ckpt", 1, 3, marks=pytest.mark.slow),
+        pytest.param("quality.csv", 2, 3, marks=pytest.mark.slow),
+        pytest.param("quality.csv", 4, 9, marks=pytest.mark.slow),
+        pytest.param("quality.png", 1, 9, marks=pytest.mark.slow),
+        pytest.param("progress.gif", 1, 9, marks=pytest.mark.slow),
+        pytest.param("last.ckpt", 3, 6, marks=pytest.mark.slow),
+        pytest.param("generator.safetensors", 1, 9, marks=pytest.mark.slow),
     ],
 )
 def test_killed_while_it_writes(
@@ -156,6 +156,7 @@ def uninterrupted_command(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return folder, time.monotonic() - begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(3))
 def test_killed_at_a_random_moment(tmp_path: Path, uninterrupted_command: tuple[Path, float], part: int) -> None:
     wanted, seconds = uninterrupted_command

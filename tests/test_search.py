@@ -21,6 +21,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "multirun" / "s"
 
 
+@pytest.mark.slow
 def test_a_search_takes_its_values_from_the_ranges(whole: Path) -> None:
     trials = [OmegaConf.load(path) for path in whole.glob("*/.hydra/config.yaml")]
     assert len(trials) == 5
@@ -32,6 +33,7 @@ def test_a_search_takes_its_values_from_the_ranges(whole: Path) -> None:
     assert found.best_value == min(each["objective"] for each in outcomes(whole).values())  # type: ignore[type-var]
 
 
+@pytest.mark.slow
 def test_killed_and_typed_again_a_search_ends_with_the_same_trials(whole: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "s"
     process = start(*SEARCH, "sweep=s", cwd=tmp_path)

@@ -48,7 +48,7 @@ def until(condition: Callable[[], object], seconds: float = 120) -> None:
 
 def start(*arguments: str, cwd: Path, environment: Mapping[str, str] = MappingProxyType({})) -> Process:
     """A sweep in a process of its own, which heads a group of processes, as one that is typed in a terminal."""
-    env = {**os.environ, **environment}
+    env = {**os.environ, "JOBLIB_TEMP_FOLDER": str(cwd), **environment}  # else killed ones leave files in /dev/shm
     return Process("train.py", "-m", *arguments, cwd=cwd, env=env, merged=True, start_new_session=True)
 
 
@@ -198,6 +198,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[st
     return outcomes(folder / "multirun" / "whole")
 
 
+@pytest.mark.slow
 def test_killed_and_typed_again_a_sweep_ends_as_one_that_was_not(
     tmp_path: Path, uninterrupted: dict[str, dict[str, object]]
 ) -> None:
@@ -245,6 +246,7 @@ def workers_of(launcher: int) -> list[int]:
     return [int(child) for child in children if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 @pytest.mark.parametrize("moment", ["import", "training"])
 def test_workers_end_with_their_launcher(tmp_path: Path, number: signal.Signals, moment: str) -> None:
@@ -337,6 +339,7 @@ def test_an_interrupted_sweep_ends_with_its_workers_and_goes_on(
         assert outcomes(sweep) == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_hard_ends_the_sweep_with_a_line(tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "dead"
     process = start(*LONG, "sweep=dead", "seed=0,1", *JOBLIB, cwd=tmp_path)

@@ -40,7 +40,9 @@ def settle_values(cfg: DictConfig, keys: Sequence[str]) -> DictConfig:
             return [settle(child, (*place, number)) for number, child in enumerate(node)]
         if not _is_interpolated(node):
             return node
-        if (reference := REFERENCE.fullmatch(node)) and reference[1].partition(".")[0] in keys:
+        reference = REFERENCE.fullmatch(node)
+        first = reference and reference[1].partition(".")[0]
+        if first and (first in keys or first not in cfg):  # what is missing is told when values are checked
             return node
         value: Any = cfg
         for part in place:
