@@ -1,7 +1,10 @@
+import csv
 import os
 import random
+import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -14,6 +17,7 @@ import torch
 from conftest import PROJECT, command, configuration, contents, result, rows
 from PIL import Image
 from processes import Process
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
 
@@ -297,12 +301,30 @@ def test_a_strangers_run_does_not_fetch_its_data_to_another_folder(
     path = finished / ".hydra" / "config.yaml"
     elsewhere = finished.parent / "elsewhere"
     path.write_text(path.read_text().replace("root: data", f"root: {elsewhere}"))
-    line = f"error: data.root={elsewhere}: has no MNIST/raw; make this folder, if the run is to fetch MNIST there"
+    remedy = "must be data or have MNIST unpacked: a run that goes on writes nothing there"
+    line = f"error: data.root={elsewhere}: {remedy}"
     assert run_main("train.py", "resume=run", "trainer.max_epochs=4") == line
     assert not elsewhere.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"status": "diverged"}', '{"status": "finished"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "{",
+        '{"status": "diverged"}',
+        '{"status": "finished"}',
+        '{"status": "diverged", "iteration": "1"}',
+    ]
+    + [
+        f'{{"status": "finished", "iterations": {iterations}, "max_epochs": 3, "objective": {objective}}}'
+        for iterations, objective in (('"9"', "1"), ("9", '"abc"'), ("9", "null"), ("9", "1" + 400 * "0"), ("9", "NaN"))
+    ]
+    + [500_000 * "["],
+    ids=lambda text: text[-40:],
+)
 def test_a_damaged_result(finished: Path, run_main: Callable[..., str], text: str) -> None:
     (finished / "result.json").write_text(text)
     line = f"error: {finished / 'result.json'}: damaged; delete it to go on from the run's last checkpoint"
@@ -358,7 +380,11 @@ def test_pictures_that_were_deleted_are_not_missed(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "4,2,1,1,1,", "a,b,c,d,e,f"]
+    "row",
+    [
+        *("4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "4,2,1,1,1,", "a,b,c,d,e,f"),
+        *("4,2,nan,1,1,1", "4,2,1,inf,1,1", "4,2,1,1,1,1e308", "4.5,2,1,1,1,1", "nan,1,1,1,1,1"),
+    ],
 )
 def test_damaged_rows_of_metrics_are_left_out(finished: Path, caplog: pytest.LogCaptureFixture, row: str) -> None:
     path = finished / "metrics.csv"
@@ -402,6 +428,52 @@ def test_pictures_that_are_no_grids_are_left_out(
     told = [record.getMessage() for record in caplog.records if "is no grid of samples" in record.getMessage()]
     assert [Path(line.split()[0]).name for line in told] == [f"epoch=0{number}.png" for number in range(10, 15)]
     assert (finished / "progress.gif").read_bytes() == (uninterrupted / "progress.gif").read_bytes()
+
+
+@pytest.mark.parametrize("length", [2**34, 2**40, 2**62])
+def test_an_event_that_says_it_is_longer_than_there_is(
+    finished: Path, caplog: pytest.LogCaptureFixture, length: int
+) -> None:
+    (path,) = finished.glob("events.out.tfevents.*")
+    header = struct.pack("<Q", length)
+    with path.open("ab") as file:
+        file.write(header + struct.pack("<I", masked_crc32c(header)) + b"and no more")
+    (finished / "events.out.tfevents.1.folder").mkdir()
+    (finished / "result.json").unlink()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30, before[1]))  # no machine is to fill its memory for this
+    try:
+        train(configuration(*RUN), finished, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert result(finished)["status"] == "finished"
+    (finished / "events.out.tfevents.1.folder").rmdir()
+    assert [point.step for point in events_of(finished).Scalars("generator/loss")] == list(range(1, 10))
+
+
+def test_quality_of_a_version_that_measured_less(finished: Path) -> None:
+    quality = rows(finished, "quality.csv")
+    for row in quality:
+        del row["recall"], row["fid_mnist"]
+    with (finished / "quality.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, quality[0])
+        writer.writeheader()
+        writer.writerows(quality)
+    (finished / "result.json").unlink()
+    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
+    found = [row["recall"] for row in rows(finished, "quality.csv")]
+    assert found[:3] == ["", "", ""]
+    assert [0 <= float(value) <= 1 for value in found[3:]] == [True, True]  # of the new epoch, and of the end
+
+
+@pytest.mark.parametrize("iteration", [0, -5, "9", 9.0, None])
+def test_a_checkpoint_with_an_odd_iteration_is_refused(
+    finished: Path, run_main: Callable[..., str], iteration: object
+) -> None:
+    path = finished / "checkpoints" / "last.ckpt"
+    torch.save(torch.load(path, weights_only=True) | {"iteration": iteration}, path)
+    (finished / "result.json").unlink()
+    assert run_main("train.py", "resume=run").startswith(f"error: {path}: not a checkpoint of this run; delete it")
 
 
 def test_damaged_events_are_left_out(finished: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture) -> None:

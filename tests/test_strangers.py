@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import BARE, PROJECT, TINY, Run, command, configuration, contents
 from omegaconf import OmegaConf
 
@@ -125,6 +126,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(8 * [f'*{before}'])}]\n"
     for before, name in zip("abcdefghij", "bcdefghijk", strict=True)
 )
+CHAIN = (
+    "optimizer:\n" + "".join(f"  a{k}: '${{optimizer.a{k + 1}}}'\n" for k in range(50)) + "  a50: 1\n"
+    f"  k: [{', '.join(4000 * ['${optimizer.a0}'])}]\n"
+)
 REFERENCES = "bomb:\n  l0: {a: 1, b: 2}\n" + "".join(
     f"  l{level}: {{" + ", ".join(f"k{k}: '${{callbacks.bomb.l{level - 1}}}'" for k in range(8)) + "}\n"
     for level in range(1, 12)
@@ -142,9 +147,10 @@ REFERENCES = "bomb:\n  l0: {a: 1, b: 2}\n" + "".join(
         ("seed: ${seed}", "is damaged; name another run"),
         ("seed: ${model}\nmodel: {a: '${model}'}", "is damaged; name another run"),
         ("seed: ${nothing}", "is damaged; name another run"),
+        (CHAIN, "is damaged; name another run"),
         ("seed: " + 5000 * "9", "is damaged; name another run"),
     ],
-    ids=["aliases", "levels", "brackets", "references", "circle", "circle of groups", "nothing", "digits"],
+    ids=["aliases", "levels", "brackets", "references", "circle", "circle of groups", "nothing", "chain", "digits"],
 )
 def test_a_configuration_that_would_hang_its_reader_is_refused(
     run: Path, run_main: Callable[..., str], script: str, text: str, line: str
@@ -289,6 +295,126 @@ def test_a_sweeps_configuration_is_not_trusted_either(sweep: Path, run_main: Cal
     message = run_main(*SWEEP)
     assert message.startswith("error: 1 of 1 jobs failed")
     assert "has ${oc.env:HOME}, which is neither a value nor another key" in message
+
+
+@pytest.mark.parametrize("name", ["${now:..}${oc.env:USER,x}", "${nothing}", "${hydra.job.num}"])
+def test_a_jobs_folder_whose_name_hydra_would_resolve_is_left_alone(
+    sweep: Path, run_main: Callable[..., str], tmp_path: Path, name: str
+) -> None:
+    (job,) = (path.parent for path in sweep.glob("*/result.json"))
+    theirs = job.rename(sweep / f"{name}-{job.name.rpartition('-')[2]}")
+    before, places = contents(theirs), set(tmp_path.rglob("*"))
+    assert run_main(*SWEEP, "rerun=true") == ""
+    assert contents(theirs) == before
+    assert (job / "result.json").is_file()
+    new = {path for path in set(tmp_path.rglob("*")) - places if not path.is_relative_to(job)}
+    assert {path.relative_to(sweep).name for path in new} <= {".report.lock"}
+
+
+@pytest.mark.parametrize("name", ["train.log", ".lock"])
+def test_a_file_with_another_name_is_not_written_in_place(
+    run: Path, victim: Path, run_main: Callable[..., str], name: str
+) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).hardlink_to(victim / "precious.txt")
+    line = f"error: resume={run}: {run / name} has another name, too (a hard link); put a copy in its place"
+    assert open_run(run_main, "train.py") == line
+    assert_untouched(victim)
+
+
+def test_a_run_fetches_nothing_into_the_project(run: Path, run_main: Callable[..., str]) -> None:
+    edit(run / CONFIGURATION, ("root: data", "root: src/evil"))
+    line = "must be data or have MNIST unpacked: a run that goes on writes nothing there"
+    assert open_run(run_main, "train.py") == f"error: data.root={PROJECT}/src/evil: {line}"
+    assert not (PROJECT / "src" / "evil").exists()
+
+
+def test_images_that_nobody_can_check_are_not_taken(run: Path, run_main: Callable[..., str], tmp_path: Path) -> None:
+    raw = shutil.copytree(PROJECT / "data" / "MNIST" / "raw", tmp_path / "theirs" / "MNIST" / "raw")
+    (raw.parent / "processed").mkdir()
+    (run / "result.json").unlink()
+    edit(run / CONFIGURATION, ("root: data", f"root: {tmp_path}/theirs"))
+    line = f"error: data.root={tmp_path}/theirs: MNIST/processed has files of a kind that nobody can check; remove it"
+    assert open_run(run_main, "train.py") == line
+
+
+def test_what_comes_from_a_folder_moves_no_cursor(run: Path, run_main: Callable[..., str]) -> None:
+    edit(run / CONFIGURATION, ("seed: 0", r'seed: "\e[31mred\nerror: größe"'))
+    message = open_run(run_main, "generate.py")
+    assert message.startswith(r"error: seed=\x1b[31mred\nerror: größe: must be a whole number")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["evaluate.py", "run=run", "checkpoint=last", "n=20"], ["train.py", "resume=run"]]
+)
+def test_no_generator_is_taken_from_a_checkpoint_of_another_configuration(
+    run: Path, run_main: Callable[..., str], arguments: list[str]
+) -> None:
+    path = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["configuration"]["seed"] = 99
+    torch.save(checkpoint, path)
+    (run / "generator.safetensors").unlink()
+    assert "checkpoints/last.ckpt: is of a run with seed=99 (this run has 0); delete it" in run_main(*arguments)
+    assert not (run / "generator.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("  _target_: wgan.module.WGAN\n", "", "model._target_: must be given, the class to build"),
+        ("callbacks:\n", "callbacks:\n  x: {a: 1}\n", "callbacks.x._target_: must be given, the class to build"),
+        (
+            "trainer:\n",
+            "trainer:\n  _partial_: true\n",
+            "trainer._partial_=True: must not be given; only an optimizer gets",
+        ),
+        (
+            "callbacks:\n",
+            "callbacks:\n  x: {_target_: pytorch_lightning.callbacks.BatchSizeFinder}\n",
+            "callbacks.x._target_=pytorch_lightning.callbacks.BatchSizeFinder: trains to find a value; set",
+        ),
+    ],
+    ids=["model", "callback", "partial", "finder"],
+)
+def test_what_cannot_be_built_is_told(
+    run: Path, run_main: Callable[..., str], before: str, after: str, line: str
+) -> None:
+    (run / "result.json").unlink()
+    edit(run / CONFIGURATION, (before, after))
+    assert open_run(run_main, "train.py").startswith(f"error: {line}")
+
+
+@pytest.mark.parametrize("name", ["report.html", "summary.csv", ".report.lock"])
+def test_a_report_that_cannot_be_written_is_told_in_a_line(
+    sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from wgan.sweeps.report import main
+
+    (sweep / name).unlink(missing_ok=True)
+    (sweep / name).mkdir()
+    monkeypatch.setattr(sys, "argv", ["report", str(sweep)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == f"error: {sweep / name}: Is a directory; name a path that can be used"
+
+
+def test_odd_figures_and_names_of_jobs_end_no_report(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wgan.sweeps.report import main
+
+    (job,) = (path.parent for path in sweep.glob("*/result.json"))
+    edit(job / "result.json", ('"wasserstein":', f'"fid_mnist": 1{400 * "0"}, "wasserstein":'))
+    (job / "metrics.csv").write_text("iteration,wasserstein\n-1e308,1e308\n1e308,-1e308\n")
+    job.rename(os.fsdecode(os.fsencode(sweep) + b"/\xff\xfe\n-12345678"))
+    monkeypatch.setattr(sys, "argv", ["report", str(sweep)])
+    main()
+    assert (sweep / "report.html").is_file()
+
+
+def test_a_result_without_the_figure_that_is_asked_for(sweep: Path, run_main: Callable[..., str]) -> None:
+    (path,) = sweep.glob("*/result.json")
+    edit(path, ('"wasserstein":', '"nothing":'))
+    assert "result.json: has no wasserstein; rerun=true trains the job anew" in run_main(*SWEEP)
 
 
 def test_a_link_within_a_run_is_as_good_as_a_file(run: Path, run_main: Callable[..., str]) -> None:

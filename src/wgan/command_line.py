@@ -45,13 +45,18 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
             sys.exit(130)
         except Exception as error:
             if line := explanation(error, sys.argv[1:]):
-                sys.exit(f"error: {line}")
+                sys.exit(f"error: {printable(line)}")
             raise
         finally:
             signal.signal(signal.SIGTERM, at_sigterm)
             del os.environ["HYDRA_FULL_ERROR"]
 
     return wrapper
+
+
+def printable(text: str) -> str:
+    """A line for a terminal: what would move its cursor, say, stands there as an escape sequence of Python's."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def with_values_quoted(*keys: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -115,7 +115,7 @@ def read_configuration(path: Path) -> DictConfig:
     return cfg
 
 
-def _is_interpolated(node: Any) -> bool:
+def _is_interpolated(node: Any) -> TypeGuard[str]:
     return isinstance(node, str) and "${" in node
 
 
@@ -136,13 +136,13 @@ def _check_events(text: str) -> None:
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if level > LEVELS:
             raise UserError(f"has more than {LEVELS} levels, which no run writes; do not trust this folder")
-        text = event.value if isinstance(event, yaml.ScalarEvent) else ""
-        if _is_interpolated(text) and not REFERENCE.fullmatch(text):
-            raise UserError(f"has {text}, which is neither a value nor another key; write the value itself")
+        value = event.value if isinstance(event, yaml.ScalarEvent) else None
+        if _is_interpolated(value) and not REFERENCE.fullmatch(value):
+            raise UserError(f"has {value}, which is neither a value nor another key; write the value itself")
 
 
 def _check_size(raw: Any) -> None:
-    """Raises ValueError if the references, written out, make more than VALUES values, or a circle."""
+    """Raises ValueError if the references, written out step by step, make more than VALUES values, or a circle."""
     sizes: dict[str, int | None] = {}  # of what references name; None while it is counted
 
     def find(reference: str) -> Any:
@@ -158,7 +158,7 @@ def _check_size(raw: Any) -> None:
             return 1
         if node not in sizes:
             sizes[node] = None
-            sizes[node] = count(find(node))
+            sizes[node] = 1 + count(find(node))
         if (size := sizes[node]) is None:
             raise ValueError(f"{node} leads to itself")
         return size

@@ -123,7 +123,10 @@ def load_mnist(root: Path, *, train: bool = True) -> MNIST:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"data.root={root}: {error.strerror}; name a folder that exists or can be made") from error
-    with FileLock(folder / ".lock") if os.access(folder, os.W_OK) else nullcontext():
+    if (folder.parent / "processed").exists():
+        raise UserError(f"data.root={root}: MNIST/processed has files of a kind that nobody can check; remove it")
+    is_complete = all((folder / name).exists() for name in UNPACKED_MD5)
+    with nullcontext() if is_complete or not os.access(folder, os.W_OK) else FileLock(folder / ".lock"):
         for name, md5 in (*MNIST.resources, *UNPACKED_MD5.items()):
             path = folder / name
             if path.exists() and not check_integrity(path, md5):

@@ -15,6 +15,9 @@ from wgan.configuration import CONFIGURATION, load_configuration
 from wgan.fingerprint import LENGTH
 from wgan.strangers import check_contents
 
+# MNIST's files, as torchvision unpacks them.
+UNPACKED = tuple(f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
+
 # Hydra's options that show something; the others would take another configuration, or start several runs.
 SHOWING = {"--cfg", "-c", "--resolve", "--info", "-i", "--package", "-p", "--help", "-h", "--hydra-help", "--version"}
 
@@ -75,6 +78,8 @@ def _run_configuration(folder: Path) -> DictConfig:
             f"resume={folder}: {CONFIGURATION} has no {missing[0]}, as those of older versions; start another run"
         )
     root = PROJECT / str(OmegaConf.select(cfg, "data.root"))
-    if not (root.resolve().is_relative_to(PROJECT) or (root / "MNIST" / "raw").is_dir()):
-        raise UserError(f"data.root={root}: has no MNIST/raw; make this folder, if the run is to fetch MNIST there")
+    if root != PROJECT / "data" and not all((root / "MNIST" / "raw" / name).is_file() for name in UNPACKED):
+        raise UserError(
+            f"data.root={root}: must be data or have MNIST unpacked: a run that goes on writes nothing there"
+        )
     return cfg

@@ -30,7 +30,8 @@ def one_of(*choices: str) -> Rule:
     return Rule(lambda value: value in choices, "one of " + ", ".join(choices))
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is an int or a float, and not too large for one."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
@@ -40,12 +41,12 @@ def _is_digits(value: Any) -> bool:
 
 
 def _are_betas(value: Any) -> bool:
-    return OmegaConf.is_list(value) and len(value) == 2 and all(_is_number(b) and 0 <= b < 1 for b in value)
+    return OmegaConf.is_list(value) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value)
 
 
 SWEEP = re.compile(r"/?\w[\w.=+-]*(/\w[\w.=+-]*)*", re.ASCII)  # one way to match a text: its time is linear
 # In float32 lesser ones are 0.
-POSITIVE = Rule(lambda value: _is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
+POSITIVE = Rule(lambda value: is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
 SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
 SAMPLES = Rule(lambda value: value == "auto" or whole(10).holds(value), "auto, or a whole number, 10 or more")
 OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
@@ -70,7 +71,7 @@ RULES = {
     "optimizer.generator.lr": POSITIVE,
     "optimizer.critic._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
     "optimizer.generator._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
-    "optimizer.alpha": Rule(lambda value: _is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
+    "optimizer.alpha": Rule(lambda value: is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
     "optimizer.betas": Rule(_are_betas, "two numbers in [0, 1), such as [0.0,0.9]"),
     "data.root": Rule(lambda value: isinstance(value, str), "a folder, such as data"),
     "data.digit": Rule(_is_digits, "a digit from 0 to 9, a list of them such as [3,8], or all"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 import os
 import platform
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,10 @@ RESULT = "result.json"
 GENERATOR = "generator.safetensors"
 LOCK = ".lock"
 
-LARGEST_METRICS = 2**30  # bytes: some ten million iterations
+# Bytes of metrics.csv: of a row at most; of the rows that a killed process wrote after the last checkpoint; of all.
+ROW, LAST_ROWS, LARGEST_METRICS = 128, 2**23, 2**30
+
+FLOAT32 = 3.5e38  # no number of these is larger
 
 log = logging.getLogger(__name__)
 
@@ -100,21 +106,24 @@ def begin_metrics(folder: Path, header: str, done: int) -> None:
     Damaged rows are left out, and a warning tells how many there are.
     """
     path = folder / METRICS
-    written = read_regular(path, LARGEST_METRICS).splitlines(keepends=True) if path.exists() else []
+    largest = min(ROW * done + LAST_ROWS, LARGEST_METRICS)
+    written = BytesIO(read_regular(path, largest) if path.exists() else b"")
     numbers = len(header.split(","))
     kept = {row[0]: line for line in written if (row := _numbers_of(line, numbers)) and 1 <= row[0] <= done}
-    if missing := [number for number in range(1, done + 1) if number not in kept]:
-        log.warning("%s lacks %d iterations, the first of them %d", path, len(missing), missing[0])
+    if len(kept) < done:
+        first = next(number for number in count(1) if number not in kept)
+        log.warning("%s lacks %d iterations, the first of them %d", path, done - len(kept), first)
     write_whole(path, b"".join((f"{header}\n".encode(), *kept.values())))
 
 
 def _numbers_of(line: bytes, n: int) -> list[float] | None:
-    """The numbers of a line of a table, None of one that has not `n` of them."""
+    """The numbers of a line of a table: a whole one, then float32; None of a line that has not `n` of them."""
     try:
         numbers = list(map(float, line.split(b",")))
     except ValueError:
         return None
-    return numbers if len(numbers) == n else None
+    are_numbers = len(numbers) == n and all(abs(number) <= FLOAT32 for number in numbers)
+    return numbers if are_numbers and numbers[0].is_integer() else None
 
 
 def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
@@ -126,8 +135,8 @@ def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
     path = folder / QUALITY
     try:
         rows = list(csv.DictReader(read_regular(path).decode().splitlines()))
-        for row in rows:
-            int(row["epoch"]), int(row["samples"]), *map(float, row.values())
+        for row in rows:  # a figure that an earlier version did not measure is empty
+            int(row["epoch"]), int(row["samples"]), *(float(value or "nan") for value in row.values())
         return [row for row in rows if int(row["iteration"]) <= done]
     except FileNotFoundError:
         return []
@@ -151,9 +160,13 @@ def read_result(folder: Path) -> dict[str, Any]:
         return {}
     try:
         found: dict[str, Any] = json.loads(read_regular(path))
-        needed = {"finished": ("iterations", "max_epochs", "objective"), "diverged": ("iteration",)}[found["status"]]
-        return found | {key: found[key] for key in needed}
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        counts = {"finished": ("iterations", "max_epochs"), "diverged": ("iteration",)}[found["status"]]
+        if any(type(found[key]) is not int for key in counts):
+            raise ValueError("a count is no whole number")
+        if found["status"] == "finished" and not math.isfinite(found["objective"]):
+            raise ValueError("the objective is not finite")
+        return found
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from wgan.checks import UserError
 
+IN_PLACE = (".lock", ".log")  # how the names of files end that are written in place
 LARGEST = 2**24  # bytes of a file, unless its reader says otherwise; a run's tables and pictures are far smaller
 
 
@@ -19,7 +20,8 @@ def check_contents(folder: Path, named: str) -> None:
         named: how the user named the folder, such as "resume=FOLDER"; the message begins with it.
 
     Raises:
-        UserError: if there is a link that leads out of the folder, a pipe, a device or a socket.
+        UserError: if there is a link that leads out of the folder, a pipe, a device or a socket; if a file that is
+            written in place has another name elsewhere.
     """
     root = folder.resolve()
     for entry in _walk(folder):
@@ -28,6 +30,8 @@ def check_contents(folder: Path, named: str) -> None:
                 raise UserError(f"{named}: {entry.path} leads out of the folder; remove this link")
         elif not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
             raise UserError(f"{named}: {entry.path} is not a regular file; remove it")
+        elif entry.name.endswith(IN_PLACE) and entry.stat(follow_symlinks=False).st_nlink > 1 and entry.is_file():
+            raise UserError(f"{named}: {entry.path} has another name, too (a hard link); put a copy in its place")
 
 
 def open_regular(path: Path) -> BinaryIO:

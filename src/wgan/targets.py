@@ -5,6 +5,7 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from wgan.checks import UserError, leaves
@@ -21,7 +22,12 @@ KINDS: dict[str, type] = {
     "trainer": Trainer,
     "callbacks.*": Callback,
 }
-UNFIT = (LBFGS, SparseAdam)
+UNFIT = {
+    LBFGS: "needs closures or sparse gradients; choose another optimizer",
+    SparseAdam: "needs closures or sparse gradients; choose another optimizer",
+    BatchSizeFinder: "trains to find a value; set data.batch_size yourself",
+    LearningRateFinder: "trains to find a value; set optimizer.lr yourself",
+}
 
 
 def check_targets(cfg: DictConfig) -> None:
@@ -29,11 +35,16 @@ def check_targets(cfg: DictConfig) -> None:
 
     Only the classes of NAMESPACES can be named: the name of anything else, such as a function, is not even resolved.
     """
+    for place in ("model", "data", "trainer", *(f"callbacks.{name}" for name in cfg.callbacks)):
+        if OmegaConf.select(cfg, f"{place}._target_") is None:
+            raise UserError(f"{place}._target_: must be given, the class to build")
     found = leaves(OmegaConf.to_container(cfg, resolve=True))
     for key, value in sorted(found, key=lambda leaf: leaf[0].startswith("model.")):  # it repeats what optimizer says
         place, _, name = key.rpartition(".")
         if name == "_target_":
             _check_target(place, value)
+        elif name == "_partial_" and value and KINDS.get(place) is not Optimizer:
+            raise UserError(f"{key}={value}: must not be given; only an optimizer gets its parameters later")
         elif "_args_" in key.split("."):
             raise UserError(f"{key}={value}: must not be given; name every argument")
         elif place.partition(".")[0] in ("trainer", "callbacks") and _is_path(name, value):
@@ -52,7 +63,7 @@ def _check_target(place: str, target: Any) -> None:
     except (Exception, SystemExit) as error:
         raise UserError(f"{named}: there is no such class") from error
     if found in UNFIT:
-        raise UserError(f"{named}: needs closures or sparse gradients; choose another optimizer")
+        raise UserError(f"{named}: {UNFIT[found]}")
     if not issubclass(found, kind) or found.__module__.partition(".")[0] not in NAMESPACES:
         raise UserError(f"{named}: must be a kind of {kind.__name__}")
 

@@ -38,8 +38,8 @@ class TensorBoard(TensorBoardLogger):
     """
 
     def __init__(self, folder: Path, after: int) -> None:
-        earlier = sorted(folder.glob("events.out.tfevents.*"))
-        records = dict.fromkeys(record for path in earlier for record in RawEventFileLoader(str(path)).Load())
+        earlier = sorted(filter(Path.is_file, folder.glob("events.out.tfevents.*")))
+        records = dict.fromkeys(record for path in earlier for record in _records_of(path))
         super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=1 if earlier else None)
         for event in _events_in(records):
             final = any(value.tag.startswith(FINAL) for value in event.summary.value)  # there will be others
@@ -56,6 +56,13 @@ class TensorBoard(TensorBoardLogger):
 
     def save(self) -> None:
         self.experiment.flush()
+
+
+def _records_of(path: Path) -> Iterator[bytes]:
+    try:
+        yield from RawEventFileLoader(str(path)).Load()
+    except Exception as error:  # what a file says of its own length can be wrong, too
+        log.warning("The rest of %a is damaged and left out (%s)", path.name, type(error).__name__)
 
 
 def _events_in(records: Iterable[bytes]) -> Iterator[Event]:

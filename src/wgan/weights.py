@@ -22,7 +22,7 @@ from safetensors.torch import load, save
 from wgan.checks import UserError
 from wgan.configuration import CONFIGURATION, load_configuration
 from wgan.files import write_whole
-from wgan.fingerprint import LENGTH
+from wgan.fingerprint import LENGTH, decisive_values
 from wgan.module import WGAN
 from wgan.networks import Generator
 from wgan.runs import CHECKPOINTS, GENERATOR, RESULT, read_result
@@ -121,10 +121,12 @@ def newest_checkpoint(checkpoints: PlainCheckpoints, module: WGAN) -> Checkpoint
             checkpoint = read_checkpoint(path)
             state, optimizers, _, _, iteration = itemgetter(*PARTS)(checkpoint)
             _check_configuration(path, checkpoint.get("configuration"), checkpoints.values)
+            if type(iteration) is not int or iteration < 1:
+                raise ValueError(f"iteration {iteration}")
             module.load_state_dict(state)
             for optimizer, optimizer_state in zip(module.configure_optimizers(), optimizers, strict=True):
                 optimizer.load_state_dict(optimizer_state)
-            return Checkpoint(path, int(iteration))
+            return Checkpoint(path, iteration)
         except DamagedError as damage:
             log.warning("%s is damaged and left out (%s)", path, damage)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -173,7 +175,12 @@ def load_generator(folder: Path, checkpoint: str | None = None) -> Generator:
             raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
-        weights = _generator_of(read_checkpoint(path)) if checkpoint else load(read_regular(path, LARGEST_GENERATOR))
+        if checkpoint:
+            contents = read_checkpoint(path)
+            _check_configuration(path, contents.get("configuration"), decisive_values(cfg))
+            weights = _generator_of(contents)
+        else:
+            weights = load(read_regular(path, LARGEST_GENERATOR))
         generator = Generator(cfg.model.latent_dim)
         generator.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, SafetensorError, RuntimeError, DamagedError) as error:
@@ -188,7 +195,7 @@ def restore_generator(folder: Path, iterations: int) -> None:
         UserError: if there is no such checkpoint.
     """
     for path in _newest_first(folder / CHECKPOINTS):
-        with suppress(DamagedError, KeyError, TypeError):
+        with suppress(DamagedError, KeyError, RuntimeError, TypeError):
             if read_checkpoint(path)["iteration"] == iterations:
                 write_generator(folder, load_generator(folder, path.stem))
                 log.info("%s was gone; made again from %s", folder / GENERATOR, path)

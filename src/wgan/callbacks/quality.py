@@ -111,7 +111,7 @@ def plot_quality(folder: Path, n: int, floor: dict[str, float]) -> Tensor:
     parts = np.split(losses["wasserstein"], evaluated)[:-1]
     estimates = np.array([part.mean() if len(part) else np.nan for part in parts])  # rows may have been lost
     correlation = torch.tensor(float("nan"))
-    if (there := np.isfinite(estimates)).sum() >= 3:
+    if (there := np.isfinite(estimates) & np.isfinite(quality["fid_mnist"])).sum() >= 3:
         correlation = spearman_corrcoef(torch.tensor(quality["fid_mnist"][there]), torch.tensor(estimates[there]))
 
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")

@@ -45,7 +45,8 @@ def slug(overrides: Sequence[str]) -> str:
 def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
     """The folder in `sweep` of the job with this configuration: the one it has, whatever its name, or a new one."""
     known = fingerprint(cfg)
-    return next((path.name for path in sorted(sweep.glob(f"*-{known}"))), f"{slug(overrides)}-{known}")
+    there = (path.name for path in sorted(sweep.glob(f"*-{known}")) if path.is_dir() and "${" not in path.name)
+    return next(there, f"{slug(overrides)}-{known}")  # Hydra would resolve a name with "${", to a place anywhere
 
 
 def split(override: str) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from wgan.command_line import explanation
 from wgan.configuration import CONFIGURATION, load_configuration
 from wgan.fingerprint import fingerprint
 from wgan.log import check_log
-from wgan.objective import value_of
+from wgan.objective import figure_of, value_of
+from wgan.rules import is_number
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import run_configuration
 from wgan.sweeps.record import Record, read_record
@@ -77,6 +78,9 @@ def _value(cfg: DictConfig, folder: Path) -> float:
         result = runs.read_result(folder)
         if result.get("status") == "finished":
             restore_missing_generator(folder, result)
+            if not is_number(result.get(figure_of(cfg.objective))):
+                path = folder / runs.RESULT
+                raise UserError(f"{path}: has no {figure_of(cfg.objective)}; rerun=true trains the job anew")
             value = value_of(cfg.objective, result)
             log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
             return value

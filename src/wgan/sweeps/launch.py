@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from wgan.checks import UserError, check_training, check_values
-from wgan.command_line import explanation
+from wgan.command_line import explanation, printable
 from wgan.strangers import check_contents
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
@@ -65,7 +65,7 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
         print("Interrupted; the same command continues", file=sys.stderr)
         return
     if failed := [job for job in done if job.status in ("failed", "died")]:
-        lines = "".join(f"\n  {folder / job.name}: {job.error}" for job in failed)
+        lines = "".join(f"\n  {printable(f'{folder / job.name}: {job.error}')}" for job in failed)
         sys.exit(
             f"error: {len(failed)} of {len(done)} jobs failed; their train.log tells how, and the same command tries "
             f"them again:{lines}"
@@ -82,7 +82,7 @@ class Launch(Callback):
             check_jobs(config)
         except Exception as error:
             if line := explanation(error, sys.argv[1:]):
-                sys.exit(f"error: {line}")  # Hydra would make a warning of an Exception
+                sys.exit(f"error: {printable(line)}")  # Hydra would make a warning of an Exception
             traceback.print_exception(error)
             sys.exit(1)
         workers.limit(config)

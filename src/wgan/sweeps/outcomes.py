@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from wgan import runs
 from wgan.configuration import CONFIGURATION, read_configuration
 from wgan.objective import figure_of, value_of
+from wgan.rules import is_number
 from wgan.strangers import read_regular
 from wgan.sweeps.identity import names_a_job, split
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
@@ -99,7 +100,7 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
         status, error = "died", DIED
     elif status in ("finished", "diverged"):
         status, error = "failed", LOST
-    figures = {name: number for name, number in result.items() if type(number) in (int, float)}
+    figures = {name: number for name, number in result.items() if is_number(number)}
     value = None
     if status == "diverged":
         value = math.inf

@@ -4,18 +4,19 @@ import argparse
 import base64
 import csv
 import logging
-import math
 import sys
 from collections import Counter
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from filelock import FileLock
 
 from wgan import runs
 from wgan.checks import UserError
+from wgan.command_line import explanation, printable
 from wgan.files import write_whole
 from wgan.objective import FIGURES_OF_IMAGES, figure_of
 from wgan.strangers import check_contents, read_regular
@@ -45,7 +46,7 @@ def write(folder: Path) -> Sweep:
     with FileLock(folder / ".report.lock"):  # jobs end at the same time
         sweep = outcomes.read(folder)
         summary.write_csv(sweep)
-        write_whole(folder / "report.html", page(sweep).encode())
+        write_whole(folder / "report.html", page(sweep).encode(errors="backslashreplace"))
     return sweep
 
 
@@ -89,7 +90,7 @@ def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
             read.append((float(row["iteration"]), float(row[name]), row.get("samples")))
     sizes = Counter(samples for _, _, samples in read)
     usual = max(sizes, key=sizes.__getitem__, default=None)
-    return [(x, y) for x, y, samples in read if samples == usual and math.isfinite(x) and math.isfinite(y)]
+    return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= runs.FLOAT32 and abs(y) <= runs.FLOAT32]
 
 
 def _diverged(sweep: Sweep, common: dict[str, Any]) -> int:
@@ -117,7 +118,8 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": shortened, "readable": summary.readable}
+    quoted = partial(quote, errors="surrogateescape")  # a folder's name may be no text
+    environment.filters |= {"short": shortened, "readable": summary.readable, "urlencode": quoted}
     return environment.get_template("report.html")
 
 
@@ -128,11 +130,11 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     try:
         check_contents(folder, str(folder))
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    if not outcomes.read(folder).jobs:
-        sys.exit(f"error: {folder}: no sweep; name a folder such as multirun/NAME")
-    print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
+        if not outcomes.read(folder).jobs:
+            raise UserError(f"{folder}: no sweep; name a folder such as multirun/NAME")
+        print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
+    except (OSError, UserError) as error:
+        sys.exit(f"error: {printable(explanation(error, []) or str(error))}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
+from wgan.command_line import printable
 from wgan.files import write_whole
 from wgan.objective import FIGURES
 from wgan.sweeps.identity import shortened
@@ -23,7 +24,7 @@ def write_csv(sweep: Sweep) -> None:
         figures = [job.figures.get(name, "") for name in measured]
         value = "" if job.value is None else job.value
         rows.writerow([*(job.settings[key] for key in keys), job.status, value, *figures, job.name, job.error])
-    write_whole(sweep.folder / "summary.csv", table.getvalue().encode())
+    write_whole(sweep.folder / "summary.csv", table.getvalue().encode(errors="backslashreplace"))
 
 
 def best(sweep: Sweep, n: int = 5) -> str:
@@ -34,7 +35,8 @@ def best(sweep: Sweep, n: int = 5) -> str:
     for place, job in enumerate(sweep.finished[:n], start=1):
         figures = job.figures | {sweep.objective: job.value}
         cells = (readable(figures.get(name, "")) for name in shown)
-        lines.append([str(place), *(readable(job.settings[key]) for key in sweep.swept), *cells, job.name])
+        settings = (readable(job.settings[key]) for key in sweep.swept)
+        lines.append([printable(cell) for cell in (str(place), *settings, *cells, job.name)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(table) if len(lines) > 1 else "No job has finished."
