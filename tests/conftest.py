@@ -1,4 +1,5 @@
 import csv
+import fcntl
 import gc
 import getpass
 import json
@@ -12,13 +13,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import processes
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -56,6 +58,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Several processes begin with what takes longest."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that compares times has the machine to itself: other processes of tests wait for its end."""
+    alone = item.get_closest_marker("alone") is not None
+    with Path(__file__).open() as gate, Path(processes.__file__).open() as machine:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # who waits for the machine is not overtaken
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 def pytest_unconfigure() -> None:

@@ -21,6 +21,7 @@ def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.root.manager, "disable", 0)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name, value in (("ROUNDS", 2), ("ITERATIONS", 2), ("PROCESSES", 1)):
@@ -40,6 +41,7 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert float(table["limit of an iteration, fp32"]) < float(table["iteration, bare loop, fp32"])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_picture_of_how_costs_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
