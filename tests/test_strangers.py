@@ -6,24 +6,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from conftest import BARE, PROJECT, TINY, Run, command, configuration, contents
 from omegaconf import OmegaConf
+from test_weights import Payload
 
 CONFIGURATION = ".hydra/config.yaml"
-
-
-class Payload:
-    """Unpickled in the usual way, it makes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
 
 
 @pytest.fixture

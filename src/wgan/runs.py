@@ -136,7 +136,7 @@ def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
     try:
         rows = list(csv.DictReader(read_regular(path).decode().splitlines()))
         for row in rows:  # a figure that an earlier version did not measure is empty
-            int(row["epoch"]), int(row["samples"]), *(float(value or "nan") for value in row.values())
+            int(row["epoch"]), int(row["samples"]), *(float("nan" if value == "" else value) for value in row.values())
         return [row for row in rows if int(row["iteration"]) <= done]
     except FileNotFoundError:
         return []
