@@ -125,7 +125,8 @@ def load_mnist(root: Path, *, train: bool = True) -> MNIST:
         raise UserError(f"data.root={root}: {error.strerror}; name a folder that exists or can be made") from error
     if (folder.parent / "processed").exists():
         raise UserError(f"data.root={root}: MNIST/processed has files of a kind that nobody can check; remove it")
-    is_complete = all((folder / name).exists() for name in UNPACKED_MD5)
+    # Not whether they exist: another process may be unpacking them.
+    is_complete = all(check_integrity(folder / name, md5) for name, md5 in UNPACKED_MD5.items())
     with nullcontext() if is_complete or not os.access(folder, os.W_OK) else FileLock(folder / ".lock"):
         for name, md5 in (*MNIST.resources, *UNPACKED_MD5.items()):
             path = folder / name
