@@ -1,9 +1,11 @@
 """A server that forks processes of Python in which PyTorch, Lightning, Hydra and the package are imported already.
 
-Each is a real process: its own number, signals, standard streams, folder, environment and limits, and the interpreter's
-own end. processes.py has the other side of the socket.
+Each is a real process: its own number, signals, standard streams, folder, environment, limits and exit code. Threads are
+joined and what is registered for the exit is done; the memory that processes share is then left to the system, for
+Python would free it piece by piece. processes.py has the other side of the socket.
 """
 
+import atexit
 import gc
 import importlib
 import io
@@ -24,6 +26,8 @@ from typing import NamedTuple
 THREADS = "OMP_NUM_THREADS"
 LARGEST = 2**20  # bytes of a request
 STREAMS = 3
+
+exit_code: int | None = None  # of a script that has ended; None where Python is to end as it does
 
 
 class Request(NamedTuple):
@@ -164,14 +168,36 @@ def renew_what_imports_read() -> None:
 
 def run(request: Request) -> None:
     """As `python SCRIPT ARGUMENTS`."""
+    global exit_code
     script = Path(request.arguments[0])
     sys.argv[:] = request.arguments
     given = os.environ.get("PYTHONPATH")
     sys.path[:] = [str(script.parent), *(given.split(os.pathsep) if given else ()), *sys.path]
-    runpy.run_path(str(script), run_name="__main__")
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    except Exception:
+        exit_code = 1
+        raise
+    exit_code = 0
+
+
+def end_at_once() -> None:
+    """The last that is done at the exit, for it is registered first."""
+    if exit_code is None:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # Python tells, with an exit code of its own
+        return
+    os._exit(exit_code)
 
 
 def main() -> None:
+    atexit.register(end_at_once)
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, and they the server
     import_all()

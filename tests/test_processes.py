@@ -32,6 +32,9 @@ ENDS = [
     "import os; os.abort()",
     "import os; os.kill(os.getpid(), 9)",
     "import atexit; atexit.register(print, 'at exit'); print('now')",
+    "import threading; threading.Timer(0.1, print, ['from a thread']).start(); print('now')",
+    "import sys; sys.stdout = open('/dev/full', 'w'); print('lost')",
+    "import sys; sys.exit([1])",
 ]
 
 

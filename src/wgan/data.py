@@ -128,7 +128,7 @@ def load_mnist(root: Path, *, train: bool = True) -> MNIST:
     # Not whether they exist: another process may be unpacking them.
     is_complete = all(check_integrity(folder / name, md5) for name, md5 in UNPACKED_MD5.items())
     with nullcontext() if is_complete or not os.access(folder, os.W_OK) else FileLock(folder / ".lock"):
-        for name, md5 in (*MNIST.resources, *UNPACKED_MD5.items()):
+        for name, md5 in (*MNIST.resources, *(() if is_complete else UNPACKED_MD5.items())):
             path = folder / name
             if path.exists() and not check_integrity(path, md5):
                 committed = path.suffix == ".gz" and path.is_relative_to(PROJECT)
