@@ -14,7 +14,7 @@ install: $(INSTALLED)  ## make .venv with the versions of constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,parallel,slurm,optuna]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,parallel,slurm,optuna,wandb,mlflow]'
 	touch $@
 
 train: $(INSTALLED)  ## train the default experiment; ARGS="key=value ..." overrides
@@ -34,7 +34,7 @@ bench: $(INSTALLED)  ## measure what an iteration, a job and a run cost here
 	$(BIN)/python -m bench
 
 classifier: $(INSTALLED)  ## train the digit classifier of the quality figures anew
-	$(BIN)/python -m wgan.metrics.classifier_training
+	$(BIN)/python -m wgan.quality.classifier_training
 
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check

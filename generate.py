@@ -3,14 +3,14 @@
 import hydra
 from omegaconf import DictConfig
 
-from wgan.command_line import errors_in_one_line, with_values_quoted
+from wgan.commands.errors import errors_in_one_line, with_values_quoted
 
 
 @errors_in_one_line
 @with_values_quoted("run", "out")
 @hydra.main(version_base="1.3", config_path="conf", config_name="generate")
 def main(cfg: DictConfig) -> None:
-    from wgan.generation import generate  # PyTorch takes seconds to import: --help does without
+    from wgan.commands.generation import generate  # PyTorch takes seconds to import: --help does without
 
     generate(cfg)
 

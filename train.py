@@ -7,12 +7,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from wgan.command_line import errors_in_one_line
-from wgan.resuming import with_resume
+from wgan.commands.errors import errors_in_one_line
+from wgan.run.resuming import with_resume
+from wgan.run.training import train
 from wgan.sweeps.identity import check_no_sweep, run_configuration
 from wgan.sweeps.job import run_job
 from wgan.sweeps.launch import with_summary
-from wgan.training import train
 
 
 @errors_in_one_line
@@ -25,7 +25,8 @@ def main(cfg: DictConfig) -> float:
         return run_job(cfg, hydra_cfg)
     check_no_sweep(hydra_cfg.overrides.task)
     folder = Path(hydra_cfg.runtime.output_dir)
-    return train(run_configuration(cfg), folder, resume=hydra_cfg.job.config_name == "resume")
+    resume = hydra_cfg.job.config_name == "resume"
+    return train(run_configuration(cfg), folder, resume=resume, trust=cfg.get("trust", ()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -34,9 +33,11 @@ from bench.timing import (
     in_plain_loop,
 )
 from wgan import PROJECT
-from wgan.machine import has_bfloat16
-from wgan.memory import keep_freed_memory
-from wgan.training import train
+from wgan.model.memory import keep_freed_memory
+from wgan.run.machine import has_bfloat16
+from wgan.run.training import train
+
+TOYS = ("model.generator._target_=bench.toys.ToyGenerator", "model.critic._target_=bench.toys.ToyCritic")
 
 ROUNDS = 7
 ITERATIONS = 4  # of a round, after one that is not counted
@@ -83,7 +84,7 @@ def limit() -> Iterator[tuple[str, str, str]]:
     rates = {}
     for network, shape in ((bare.wgan.generator, (64, 50)), (bare.wgan.critic, (64, 1, 28, 28))):
         given = torch.randn(shape)
-        for layer in network:
+        for layer in network.children():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 rates[str(layer).partition("(")[0] + str(tuple(given.shape))] = rate(layer, given)
             with torch.no_grad():
@@ -103,27 +104,6 @@ def rate(layer: nn.Module, images: torch.Tensor) -> float:
     return flops / median(in_loop(lambda: layer(images).sum().backward(), 7))
 
 
-class ToyGenerator(nn.Sequential):
-    """So small that the framework's own cost shows."""
-
-    def __init__(self, latent_dim: int) -> None:
-        super().__init__(nn.Linear(latent_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28)))
-        self.latent_dim = latent_dim
-
-    def initialise(self, torch_rng: torch.Generator) -> None:
-        """Nothing: the images are not looked at."""
-
-
-class ToyCritic(nn.Sequential):
-    """Likewise."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Conv2d(1, 1, kernel_size=28), nn.Flatten())
-
-    def initialise(self, torch_rng: torch.Generator) -> None:
-        """Nothing."""
-
-
 class Terminal(StringIO):
     """Makes a run draw its bar, which goes nowhere."""
 
@@ -133,13 +113,12 @@ class Terminal(StringIO):
 
 def framework() -> Iterator[tuple[str, str, str]]:
     """What Lightning, records and progress, bar included, cost an iteration."""
-    with patch.multiple("wgan.module", Generator=ToyGenerator, Critic=ToyCritic):
-        bare = BareLoop(configuration())
-        costs = []
-        for _ in range(ROUNDS):
-            alone = median(in_loop(bare.iteration, 90))
-            with redirect_stdout(Terminal()):
-                costs.append(1e3 * (median(in_lightning(90, "~callbacks.samples")) - alone))
+    bare = BareLoop(configuration(*TOYS))
+    costs = []
+    for _ in range(ROUNDS):
+        alone = median(in_loop(bare.iteration, 90))
+        with redirect_stdout(Terminal()):
+            costs.append(1e3 * (median(in_lightning(90, *TOYS, "~callbacks.samples")) - alone))
     remark = f"with toy networks, rounds from {min(costs):.2f} to {max(costs):.2f}"
     yield "framework an iteration", f"{median(costs):.2f} ms", remark
 
@@ -180,7 +159,7 @@ def start_up() -> Iterator[tuple[str, str, str]]:
             totals.append(time.time() - begin)
             firsts.append(first_begin(folder) - begin)
         begin = time.time()
-        python("-c", "import wgan.training, wgan.fitting, wgan.data, wgan.callbacks.history")
+        python("-c", "import wgan.run.training, wgan.run.fitting, wgan.data.mnist, wgan.callbacks.history")
         imports.append(time.time() - begin)
     further = []
     for _ in range(PROCESSES):

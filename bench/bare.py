@@ -3,21 +3,20 @@
 from collections.abc import Iterator
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from wgan.losses import GENERATED, REAL, wasserstein_loss
-from wgan.module import WGAN
-from wgan.randomness import Purpose, latent_points, stream
+from wgan.model.losses import GENERATED, REAL, wasserstein_loss
+from wgan.model.randomness import Purpose, latent_points, stream
+from wgan.run.building import build_data, build_model
 
 
 class BareLoop:
     """Built from a configuration, as a run is; `iteration` is one iteration with critic_update=alternating."""
 
     def __init__(self, cfg: DictConfig) -> None:
-        self.wgan: WGAN = instantiate(cfg.model)
-        self.data = instantiate(cfg.data)
+        self.data = build_data(cfg)
+        self.wgan = build_model(cfg, self.data.image_shape)
         self.data.setup("fit")
         self.batches = self._endless()
         self.number = 0
@@ -38,12 +37,12 @@ class BareLoop:
         half = len(half_batches[0])
         for real in half_batches:
             with torch.no_grad():
-                generated = wgan.generator(latent_points(rng, half, wgan.generator.latent_dim))
+                generated = wgan.generator(latent_points(rng, half, wgan.latent_dim))
             self.update_critic(wasserstein_loss(wgan.critic(real), REAL))
             self.update_critic(wasserstein_loss(wgan.critic(generated), GENERATED))
         wgan.critic.requires_grad_(requires_grad=False)
         wgan.generator_optimizer.zero_grad()
-        latents = latent_points(rng, 2 * half, wgan.generator.latent_dim)
+        latents = latent_points(rng, 2 * half, wgan.latent_dim)
         wasserstein_loss(wgan.critic(wgan.generator(latents)), REAL).backward()
         wgan.generator_optimizer.step()
         wgan.critic.requires_grad_(requires_grad=True)
@@ -53,4 +52,4 @@ class BareLoop:
         self.wgan.critic_optimizer.zero_grad()
         loss.backward()
         self.wgan.critic_optimizer.step()
-        self.wgan.clipping.clip(self.wgan.critic)
+        self.wgan.lipschitz.project(self.wgan.critic)

@@ -1,4 +1,4 @@
-"""The plain loop: what anyone would write in PyTorch, for comparison. The algorithm is that of `wgan.module`."""
+"""The plain loop: what anyone would write in PyTorch, for comparison. The algorithm is that of `wgan.model.wgan`."""
 
 import torch
 from torch import Tensor, nn

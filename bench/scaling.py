@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.timing import in_lightning
-from wgan.memory import keep_freed_memory
+from wgan.model.memory import keep_freed_memory
 
 ROUNDS = 3
 ITERATIONS = 3  # of each value in a round

@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bench.bare import BareLoop
 from bench.plain import PlainLoop
 from wgan import PROJECT
+from wgan.run.training import train
 from wgan.sweeps.identity import run_configuration
-from wgan.training import train
 
 
 def configuration(*overrides: str) -> DictConfig:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import processes
 import pytest
@@ -27,6 +27,9 @@ from omegaconf import DictConfig
 from processes import Process, server
 
 from wgan.sweeps.identity import run_configuration
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PROJECT = Path(__file__).parents[1]
 
@@ -41,6 +44,7 @@ LONGEST = ("test_signature", "test_slurm", "test_readme", "test_sweeps", "test_r
 TINY = (
     *("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "data.batch_size=4"),
     *("callbacks.quality.n=10", "callbacks.quality.final_n=12"),
+    *("+model.generator.channels=8", "+model.critic.channels=8"),
 )
 
 
@@ -153,6 +157,14 @@ def result(folder: Path) -> dict[str, Any]:
     """A run's result.json."""
     read: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return read
+
+
+def samples_of(folder: Path, n: int, seed: int = 0) -> "Tensor":
+    """Images 0 to n-1 of a seed from a finished run, uint8 (n, 28, 28)."""
+    from wgan.model.sampling import sample_images
+    from wgan.run.checkpoints import load_generator
+
+    return sample_images(load_generator(folder, trust=None), n, 50, seed).squeeze(1)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,8 +1,8 @@
 """A server that forks processes of Python in which PyTorch, Lightning, Hydra and the package are imported already.
 
-Each is a real process: its own number, signals, standard streams, folder, environment, limits and exit code. Threads are
-joined and what is registered for the exit is done; the memory that processes share is then left to the system, for
-Python would free it piece by piece. processes.py has the other side of the socket.
+Each is a real process: its own number, signals, standard streams, folder, environment, limits and exit code. At its end
+threads are joined, and what is registered for the exit is done. The memory that it shares with others is left to the
+system: Python would free it piece by piece. processes.py has the other side of the socket.
 """
 
 import atexit
@@ -62,13 +62,13 @@ def prepare_figures() -> None:
     import matplotlib.figure
     import torch
 
-    import wgan
-    from wgan.metrics.quality import reference
+    from wgan.data.mnist import MNISTDigits
+    from wgan.quality.figures import reference_of
 
     matplotlib.figure.Figure().savefig(io.BytesIO())  # finds the fonts
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    len(reference(wgan.PROJECT / "data", (7,)).floor)
+    len(reference_of(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)).floor)
     torch.set_num_threads(threads)
 
 
@@ -156,14 +156,14 @@ def renew_what_imports_read() -> None:
     import numpy as np
     import torch
 
-    from wgan.metrics.quality import reference
+    from wgan.quality.figures import forget_reference
 
     np.random.seed()
     tempfile.tempdir = None
     if threads := os.environ.get(THREADS):
         torch.set_num_threads(int(threads))
     if threads != "1":
-        reference.cache_clear()
+        forget_reference()
 
 
 def run(request: Request) -> None:

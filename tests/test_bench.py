@@ -11,9 +11,9 @@ from PIL import Image
 
 import bench.__main__ as bench
 from bench import results, scaling, sweeps
-from wgan.machine import has_bfloat16
-from wgan.objective import FIGURES
-from wgan.training import train
+from wgan.quality.objective import FIGURES
+from wgan.run.machine import has_bfloat16
+from wgan.run.training import train
 
 
 @pytest.fixture(autouse=True)

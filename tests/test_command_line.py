@@ -7,13 +7,13 @@ import torch
 from conftest import command, interpreter, used_cpu
 from processes import Process
 
-from wgan.rules import RULES
+from wgan.run.rules import RULES
 
 BAD = [
     ("model.n_critc=5", "model.n_critc=5: no such key; did you mean model.n_critic?"),
     ("modle.n_critic=5", "modle.n_critic=5: no such key; did you mean model?"),
     ("zzz=5", "zzz=5: no such key; there are seed, objective, sweep, rerun, fail_fast, jobs_per_gpu, "
-     "model, optimizer, data, trainer, callbacks"),
+     "model, optimizer, data, trainer, callbacks, logger"),
     ("lr=1e-4", "lr=1e-4: no such key; did you mean optimizer.lr?"),
     ("+lr=1e-4", "lr=0.0001: no such key; --help lists all"),
     ("model.critic_optimizer.lr=1", "model.critic_optimizer.lr=1: no such key; see --help"),
@@ -30,8 +30,8 @@ BAD = [
      "key=[value1,value2]; 2. To use it as string, quote the value: key=\\'value1,value2\\'; 3. To sweep over it, add "
      "--multirun to your command line"),
     ("~model.n_critic", "model.n_critic: must be given, as model.n_critic=..."),
-    ("~model.clip_value", "~model.clip_value: refused (WGAN.__init__() missing 1 required keyword-only argument: "
-     "'clip_value'); --cfg job shows what is there by default"),
+    ("~model.clip_value", "~model.clip_value: refused (WeightClipping.__init__() missing 1 required keyword-only "
+     "argument: 'clip_value'); --cfg job shows what is there by default"),
     ("model.latent_dim=0", "model.latent_dim=0: must be a whole number from 1 to 100000"),
     ("model.latent_dim=[50]", "model.latent_dim=[50]: must be a whole number from 1 to 100000"),
     ("model.latent_dim=1000000000", "model.latent_dim=1000000000: must be a whole number from 1 to 100000"),
@@ -97,7 +97,7 @@ BAD = [
     ("model.compile=maybe", "model.compile=maybe: must be true or false"),
     ("model.tf32=2", "model.tf32=2: must be true or false"),
     ("model.critic_update=both", "model.critic_update=both: must be one of alternating, joint"),
-    ("+model.width=3", "model.width=3: no such key; WGAN does not take it"),
+    ("+model.width=3", "model.width=3: no such key; WeightClipping does not take it"),
     ("+trainer.widht=3", "trainer.widht=3: no such key; Trainer does not take it"),
     ("+optimizer.critic.mu=3", "optimizer.critic.mu=3: no such key; RMSprop does not take it"),
     ("+data.mu=3", "data.mu=3: no such key; MNISTDigits does not take it"),
@@ -139,7 +139,7 @@ BAD = [
 def test_bad_input_ends_in_one_line(
     run_main: Callable[..., str], tmp_path: Path, imports: float, argument: str, line: str
 ) -> None:
-    import wgan.fitting  # noqa: F401, its seconds of import do not count
+    import wgan.run.fitting  # noqa: F401, its seconds of import do not count
 
     found: list[str] = []
     assert used_cpu(lambda: found.append(run_main("train.py", argument))) < imports / 2
@@ -232,7 +232,7 @@ def test_full_error_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_errors_of_the_program_keep_their_traceback(
     run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wgan.training.check_training", lambda _: 1 / 0)
+    monkeypatch.setattr("wgan.run.training.check_training", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run_main("train.py")
 

@@ -2,8 +2,8 @@ import pytest
 from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
-from wgan.checks import check_training
-from wgan.rules import EVALUATION_RULES, RULES
+from wgan.run.checks import check_training
+from wgan.run.rules import EVALUATION_RULES, RULES
 
 DEFAULTS = {
     "model.latent_dim": 50,

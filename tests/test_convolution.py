@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wgan.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
+from wgan.model.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
 
 
 def pair(channels: int, size: int, padding: int) -> tuple[SingleChannelConv2d, nn.Conv2d]:

@@ -10,9 +10,9 @@ import torch
 from conftest import PROJECT, TINY, configuration
 from processes import Process
 
-from wgan.checks import UserError
-from wgan.data import UNPACKED_MD5, MNISTDigits, load_mnist
-from wgan.training import train
+from wgan.data.mnist import UNPACKED_MD5, MNISTDigits, load_mnist
+from wgan.errors import UserError
+from wgan.run.training import train
 
 RAW = PROJECT / "data" / "MNIST" / "raw"
 PACKED = sorted(path.name for path in RAW.glob("*.gz"))
@@ -134,7 +134,7 @@ def test_damaged_file_is_refused_by_name_until_restored(root: Path, name: str, d
 
 
 def test_the_project_s_own_files_are_restored_with_git(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
-    monkeypatch.setattr("wgan.data.PROJECT", root.parent)
+    monkeypatch.setattr("wgan.data.mnist.PROJECT", root.parent)
     path = root / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz"
     alter(path)
     with pytest.raises(UserError, match=f"restore it with: git -C {root.parent} checkout {path}"):
@@ -152,7 +152,7 @@ def test_processes_may_prepare_the_data_at_the_same_time(root: Path) -> None:
     script = root.parent / "load.py"
     script.write_text(
         "import hashlib, pathlib, sys\n"
-        "from wgan.data import load_mnist\n"
+        "from wgan.data.mnist import load_mnist\n"
         "print(hashlib.sha256(load_mnist(pathlib.Path(sys.argv[1])).data.numpy().tobytes()).hexdigest())\n"
     )
     processes = [Process(script, root, cwd=root) for _ in range(3)]

@@ -10,7 +10,7 @@ from conftest import command, configuration, contents, result
 from processes import Process
 from test_resuming import RUN, assert_same_run
 
-from wgan.training import train
+from wgan.run.training import train
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a file system")
 

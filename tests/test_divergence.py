@@ -8,9 +8,9 @@ import torch
 from conftest import BARE, TINY, configuration, result, rows
 from test_tensorboard import events_of
 
-from wgan.checks import DivergenceError
-from wgan.module import WGAN
-from wgan.training import train
+from wgan.errors import DivergenceError
+from wgan.model.wgan import WGAN
+from wgan.run.training import train
 
 
 def test_a_learning_rate_far_too_high(run_main: Callable[..., str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Run, contents, interpreter, result, rows
 
-from wgan.objective import FIGURES_OF_IMAGES
+from wgan.quality.objective import FIGURES_OF_IMAGES
 
 
 @pytest.fixture
@@ -86,14 +86,14 @@ def test_as_many_samples_as_training_images_and_the_seed_of_the_run(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def sample(self: object, n: int, seed: int) -> object:
+    def sample(generator: object, n: int, latent_dim: int, seed: int) -> object:
         asked.append((n, seed))
-        return original(self, 20, seed)
+        return original(generator, 20, latent_dim, seed)
 
-    from wgan.networks import Generator
+    from wgan.model.sampling import sample_images
 
-    original: Callable[..., object] = Generator.sample
-    monkeypatch.setattr(Generator, "sample", sample)
+    original: Callable[..., object] = sample_images
+    monkeypatch.setattr("wgan.commands.evaluation.sample_images", sample)
     path = run / ".hydra" / "config.yaml"
     path.write_text(path.read_text().replace("seed: 0\n", "seed: 11\n", 1))
     assert run_main("evaluate.py", "run=run") == ""

@@ -10,7 +10,7 @@ import torch
 from conftest import Run, command, interpreter
 from PIL import Image
 
-from wgan.generation import interpolate
+from wgan.commands.generation import interpolate
 
 
 def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from conftest import configuration
 from omegaconf import OmegaConf
 
-from wgan.fingerprint import fingerprint
+from wgan.run.fingerprint import fingerprint
 from wgan.sweeps.identity import folder_name, slug
 
 
@@ -25,7 +25,7 @@ def test_what_a_run_computes_is_in_its_fingerprint() -> None:
     overrides = (
         *("seed=1", "model.clip_value=0.02", "model.latent_dim=51", "optimizer.lr=1e-4", "optimizer.critic.lr=1e-4"),
         *("optimizer=adam", "data.digit=3", "data.digit=[3,8]", "data.batch_size=32", "trainer.max_epochs=11"),
-        *("trainer.precision=bf16-mixed", "callbacks.quality.n=512", "experiment=paper", "experiment=smoke"),
+        *("trainer.precision=bf16-mixed", "callbacks.quality.final_n=512", "experiment=paper", "experiment=smoke"),
         *("trainer.limit_train_batches=1", "trainer.deterministic=false", "~callbacks.quality", "model.compile=true"),
     )
     found = {fingerprint(configuration(override)) for override in overrides}
@@ -72,8 +72,8 @@ def test_a_slug_is_short_and_safe() -> None:
 
 def test_a_job_keeps_the_folder_that_it_has_whatever_it_was_called(tmp_path: Path) -> None:
     cfg = configuration("model.clip_value=0.02")
-    name = folder_name(tmp_path, cfg, ["model.clip_value=0.02"])
+    name = folder_name(tmp_path, cfg, ["model.clip_value=0.02"], dict)
     assert name == f"clip_value=0.02-{fingerprint(cfg)}"
     (tmp_path / name).mkdir()
-    assert folder_name(tmp_path, cfg, ["model.clip_value=0.02", "seed=0"]) == name
-    assert folder_name(tmp_path, configuration("seed=1"), ["seed=1"]).startswith("seed=1-")
+    assert folder_name(tmp_path, cfg, ["model.clip_value=0.02", "seed=0"], dict) == name
+    assert folder_name(tmp_path, configuration("seed=1"), ["seed=1"], dict).startswith("seed=1-")

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from wgan.lipschitz import WeightClipping
-from wgan.networks import Critic
+from wgan.model.lipschitz import WeightClipping
+from wgan.model.networks import Critic
 
 KERNELS = {"0.weight", "3.weight"}
 
@@ -21,15 +21,20 @@ def critic_with_wide_weights() -> Critic:
 def test_clip_moves_the_weights_in_scope_to_the_nearest_bound_and_no_others(clip_scope: str, clipped: set[str]) -> None:
     critic = critic_with_wide_weights()
     before = {name: parameter.detach().clone() for name, parameter in critic.named_parameters()}
-    WeightClipping(0.25, clip_scope).clip(critic)
+    WeightClipping(clip_value=0.25, clip_scope=clip_scope).project(critic)
     for name, parameter in critic.named_parameters():
         expected = before[name].clamp(-0.25, 0.25) if name in clipped else before[name]
         assert torch.equal(parameter, expected), name
 
 
 def test_all_means_every_parameter_of_the_critic() -> None:
-    assert sum(weight.numel() for weight in WeightClipping(0.01, "all").weights(Critic())) == 70_081
-    assert sum(weight.numel() for weight in WeightClipping(0.01, "kernels").weights(Critic())) == 64 * 16 + 64 * 64 * 16
+    assert (
+        sum(weight.numel() for weight in WeightClipping(clip_value=0.01, clip_scope="all").weights(Critic())) == 70_081
+    )
+    assert (
+        sum(weight.numel() for weight in WeightClipping(clip_value=0.01, clip_scope="kernels").weights(Critic()))
+        == 64 * 16 + 64 * 64 * 16
+    )
 
 
 def test_saturation_counts_weights_at_both_bounds() -> None:
@@ -39,6 +44,8 @@ def test_saturation_counts_weights_at_both_bounds() -> None:
             critic.get_parameter(name).zero_()
         critic.get_parameter("3.weight")[0] = 0.02
         critic.get_parameter("3.weight")[1] = -0.02
-    clipping = WeightClipping(0.01, "kernels")  # 0.01 is no float32: the bound and the weight must round alike
-    clipping.clip(critic)
-    assert clipping.saturation(critic).item() == pytest.approx(2 * 1024 / 66_560)
+    clipping = WeightClipping(
+        clip_value=0.01, clip_scope="kernels"
+    )  # 0.01 is no float32: the bound and the weight must round alike
+    clipping.project(critic)
+    assert clipping.figures(critic)["clip_saturation"].item() == pytest.approx(2 * 1024 / 66_560)

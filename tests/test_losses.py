@@ -1,6 +1,6 @@
 import torch
 
-from wgan.losses import GENERATED, REAL, wasserstein_estimate, wasserstein_loss
+from wgan.model.losses import GENERATED, REAL, wasserstein_estimate, wasserstein_loss
 
 
 def test_losses_against_numbers_worked_out_by_hand() -> None:

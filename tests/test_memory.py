@@ -10,7 +10,7 @@ from bench.memory import peak_memory
 
 FAULTS = """
 import resource, torch
-from wgan.memory import keep_freed_memory
+from wgan.model.memory import keep_freed_memory
 {call}
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -27,7 +27,7 @@ print(faults() - before)
 JOBS = """
 from pathlib import Path
 from conftest import TINY, configuration
-from wgan.training import train
+from wgan.run.training import train
 
 for job in range(20):
     train(configuration(*TINY, f"seed={job}"), Path(f"{job}"))

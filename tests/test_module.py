@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.optim import RMSprop
 from torchvision.datasets import MNIST
 
-from wgan.module import WGAN
-from wgan.networks import Critic, Generator
-from wgan.randomness import Purpose, initial_weights, latent_points, stream
-from wgan.training import train
+from wgan.model.networks import Critic, Generator
+from wgan.model.randomness import Purpose, initial_weights, latent_points, stream
+from wgan.model.wgan import WGAN
+from wgan.run.training import train
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
@@ -72,7 +72,7 @@ def test_updates_of_an_iteration(
 @pytest.mark.parametrize("clip_scope", ["kernels", "all"])
 def test_what_an_update_changes(updates: list[tuple[str, Update]], tmp_path: Path, clip_scope: str) -> None:
     # The bound is so low and the rate so high that every update crosses the bound.
-    choice = (f"model.clip_scope={clip_scope}", "model.clip_value=0.001", "optimizer.lr=1e-3")
+    choice = (f"model.clip_scope={clip_scope}", "model.clip_value=0.001", "optimizer.lr=2e-3")
     train(configuration(*BARE, *choice), tmp_path)
     for name, update in updates:
         if name == "generator":
@@ -117,13 +117,13 @@ def sevens() -> Tensor:
     ("critic_update", "clip_scope"), [("alternating", "kernels"), ("joint", "all"), ("joint", "kernels")]
 )
 def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str, clip_scope: str) -> None:
-    """The algorithm written out with nothing of wgan.module, wgan.losses or wgan.lipschitz, nor of Lightning."""
+    """The algorithm written out with nothing of wgan.model.wgan, losses or lipschitz, nor of Lightning."""
     choice = (f"model.critic_update={critic_update}", f"model.clip_scope={clip_scope}", "model.n_critic=2", "seed=5")
     train(configuration(*BARE, *choice, "data.batch_size=8", "trainer.max_epochs=2"), tmp_path)
 
     images = sevens()
 
-    generator, critic = Generator(50), Critic()
+    generator, critic = Generator(latent_dim=50, channels=8), Critic(channels=8)
     torch_rng = initial_weights(5)
     generator.initialise(torch_rng)
     critic.initialise(torch_rng)

@@ -1,6 +1,6 @@
 import torch
 
-from wgan.metrics.neighbours import nearest
+from wgan.quality.neighbours import nearest
 
 
 def test_copies_are_their_own_neighbours_at_distance_0() -> None:

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wgan.networks import Critic, Generator
-from wgan.randomness import initial_weights
+from wgan.model.networks import Critic, Generator
+from wgan.model.randomness import initial_weights
+from wgan.model.sampling import sample_images
+
+LATENT_DIM = 50
 
 
 def shapes(network: nn.Sequential, inputs: Tensor) -> list[tuple[int, ...]]:
@@ -31,12 +34,12 @@ def test_critic_layer_by_layer() -> None:
 
 
 def test_generator_layer_by_layer() -> None:
-    assert [type(layer).__name__ for layer in Generator(50)] == [
+    assert [type(layer).__name__ for layer in Generator(latent_dim=50)] == [
         *("Linear", "LeakyReLU", "Unflatten"),
         *("ConvTranspose2d", "BatchNorm2d", "LeakyReLU") * 2,
         *("SingleChannelConv2d", "Tanh"),
     ]
-    assert shapes(Generator(50), torch.zeros(2, 50)) == [
+    assert shapes(Generator(latent_dim=50), torch.zeros(2, 50)) == [
         *[(6272,)] * 2,
         (128, 7, 7),
         *[(128, 14, 14)] * 3,
@@ -46,14 +49,14 @@ def test_generator_layer_by_layer() -> None:
 
 
 def test_leaky_relu_slopes_and_image_range() -> None:
-    for network in (Critic(), Generator(50)):
+    for network in (Critic(), Generator(latent_dim=50)):
         assert {layer.negative_slope for layer in network if isinstance(layer, nn.LeakyReLU)} == {0.2}
-    images = Generator(50)(100 * torch.randn(4, 50))
+    images = Generator(latent_dim=50)(100 * torch.randn(4, 50))
     assert images.min() >= -1
     assert images.max() <= 1
 
 
-@pytest.mark.parametrize("network", [Critic(), Generator(50)], ids=["critic", "generator"])
+@pytest.mark.parametrize("network", [Critic(), Generator(latent_dim=50)], ids=["critic", "generator"])
 def test_initial_weights(network: Critic | Generator) -> None:
     network.initialise(initial_weights(0))
     for layer in network:
@@ -73,7 +76,7 @@ def test_initial_weights(network: Critic | Generator) -> None:
 
 
 def test_initial_weights_do_not_depend_on_the_memory_format() -> None:
-    plain, channels_last = Generator(50), Generator(50)
+    plain, channels_last = Generator(latent_dim=50), Generator(latent_dim=50)
     plain.to(memory_format=torch.contiguous_format)
     for network in (plain, channels_last):
         network.initialise(initial_weights(0))
@@ -84,7 +87,7 @@ def test_initial_weights_do_not_depend_on_the_memory_format() -> None:
 @pytest.fixture(scope="module")
 def generator() -> Generator:
     """With moving averages that tell its modes apart."""
-    generator = Generator(50)
+    generator = Generator(latent_dim=50)
     generator.initialise(initial_weights(0))
     for _ in range(3):
         generator(torch.randn(16, 50, generator=torch.Generator().manual_seed(0)))
@@ -92,20 +95,20 @@ def generator() -> Generator:
 
 
 def test_sampled_image_depends_on_seed_and_number_alone(generator: Generator) -> None:
-    many = generator.sample(130, seed=3)
-    assert many.shape == (130, 28, 28)
+    many = sample_images(generator, 130, LATENT_DIM, seed=3)
+    assert many.shape == (130, 1, 28, 28)
     assert many.dtype == torch.uint8
     for n in (1, 7, 100, 101):
-        assert torch.equal(generator.sample(n, seed=3), many[:n])
+        assert torch.equal(sample_images(generator, n, LATENT_DIM, seed=3), many[:n])
     assert not torch.equal(many[0], many[1])
-    assert not torch.equal(generator.sample(1, seed=4), many[:1])
+    assert not torch.equal(sample_images(generator, 1, LATENT_DIM, seed=4), many[:1])
 
 
 def test_sampling_uses_moving_averages_and_leaves_the_generator_as_it_was(generator: Generator) -> None:
     state = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    in_training = generator.train().sample(10, seed=0)
+    in_training = sample_images(generator.train(), 10, LATENT_DIM, seed=0)
     assert generator.training
-    assert torch.equal(generator.eval().sample(10, seed=0), in_training)
+    assert torch.equal(sample_images(generator.eval(), 10, LATENT_DIM, seed=0), in_training)
     assert not generator.training
     for name, tensor in generator.state_dict().items():
         assert torch.equal(tensor, state[name]), name

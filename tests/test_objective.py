@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import TINY, command, configuration, result
 
-from wgan.checks import UserError, check_training
-from wgan.objective import FIGURES, figure_of, value_of
-from wgan.training import train
+from wgan.quality.objective import FIGURES, figure_of, value_of
+from wgan.run.checks import check_training
+from wgan.run.training import train
 
 
 def test_a_minus_turns_a_figure_round() -> None:
@@ -44,10 +44,10 @@ def test_a_misspelt_one_is_refused_before_training(
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
-def test_a_figure_that_nothing_measures_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^objective=fid_mnist: needs callbacks.quality; keep it, or set objective=w"):
-        check_training(configuration("~callbacks.quality"))
-    check_training(configuration("~callbacks.quality", "objective=-wasserstein"))
+def test_a_figure_that_nothing_measures_is_refused(run_main: Callable[..., str], tmp_path: Path) -> None:
+    line = "error: objective=fid_mnist: needs callbacks.quality; keep it, or set objective=wasserstein"
+    assert run_main("train.py", *TINY, "~callbacks.quality", "hydra.run.dir=run") == line
+    assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
 def test_a_diverged_job_of_a_sweep_returns_infinity_and_the_others_go_on(tmp_path: Path) -> None:

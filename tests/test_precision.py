@@ -7,19 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import BARE, TINY, configuration, rows
-from hydra.utils import instantiate
+from conftest import BARE, TINY, configuration, rows, samples_of
 from PIL import Image
 from pytorch_lightning import Trainer
 from pytorch_lightning.plugins import MixedPrecision
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
-from wgan.images import grid
-from wgan.lipschitz import WeightClipping
-from wgan.module import WGAN
-from wgan.training import train
-from wgan.weights import load_generator
+from wgan.data.pictures import grid
+from wgan.model.lipschitz import WeightClipping
+from wgan.model.wgan import WGAN
+from wgan.run.building import build_data, build_model
+from wgan.run.training import train
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -41,14 +40,14 @@ def dtypes(found: object) -> set[torch.dtype]:
 def test_bf16_keeps_weights_optimizer_states_losses_and_clip_in_fp32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = WeightClipping.clip
+    clip = WeightClipping.project
     clipped: set[torch.dtype] = set()
 
     def spy(self: WeightClipping, critic: torch.nn.Module) -> None:
         clip(self, critic)
         clipped.update(weight.dtype for weight in self.weights(critic))
 
-    monkeypatch.setattr(WeightClipping, "clip", spy)
+    monkeypatch.setattr(WeightClipping, "project", spy)
     train(configuration(*BARE, "trainer.precision=bf16-mixed"), tmp_path)
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert dtypes(checkpoint["state_dict"]) == {torch.float32, torch.int64}  # counts of batches
@@ -81,7 +80,8 @@ def test_a_run_in_bf16_warns_where_it_is_slow(
 def test_16_mixed_scales_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the scaler of a GPU, on the CPU: float16 on a CPU is refused to users, but computes the same."""
     cfg = configuration(*TINY)
-    module, data = instantiate(cfg.model), instantiate(cfg.data)
+    data = build_data(cfg)
+    module = build_model(cfg, data.image_shape)
     scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     scaled: list[Tensor] = []
     scale = scaler.scale
@@ -104,7 +104,10 @@ def test_16_mixed_scales_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer.fit(module, datamodule=data)
     assert len(scaled) == 2 * 11
     assert dtypes(scaled) == dtypes(module.state_dict()) - {torch.int64} == {torch.float32}
-    assert max(weight.abs().max().item() for weight in module.clipping.weights(module.critic)) <= 0.01
+    assert (
+        max(layer.weight.abs().max().item() for layer in module.critic.modules() if isinstance(layer, nn.Conv2d))
+        <= 0.01
+    )
     assert all(map(torch.isfinite, module.losses.values()))
 
 
@@ -132,7 +135,7 @@ def test_compiled_networks_train_alike(tmp_path: Path) -> None:
     assert np.allclose(usual, compiled, rtol=0.01, atol=0.01)
     # What it leaves is that of any run, and shows the same images when it is read again.
     picture = np.asarray(Image.open(tmp_path / "compiled" / "samples" / "epoch=001.png"))
-    assert np.array_equal(grid(load_generator(tmp_path / "compiled").sample(100, seed=0)).numpy(), picture)
+    assert np.array_equal(grid(samples_of(tmp_path / "compiled", 100).unsqueeze(1))[0].numpy(), picture)
 
 
 def test_compiling_without_a_compiler(run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,16 +10,16 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torch_fidelity.metric_prc import calculate_precision_recall_part
 
-from wgan.data import load_digits
-from wgan.metrics.quality import Reference, frechet_distance, kernel_distance, reference
-from wgan.objective import FIGURES_OF_IMAGES
+from wgan.data.mnist import MNISTDigits, load_digits
+from wgan.quality.figures import Reference, frechet_distance, kernel_distance, reference_of
+from wgan.quality.objective import FIGURES_OF_IMAGES
 
 Measured = dict[str, float]
 
 
 @pytest.fixture(scope="module")
 def sevens() -> Tensor:
-    return load_digits(PROJECT / "data", (7,))
+    return load_digits(PROJECT / "data", (7,))[0]
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,11 @@ def measured(known: Reference, sevens: Tensor) -> dict[str, Measured]:
     kinds = {
         "sevens": half,
         "copies": known.images[:n],
-        "blurred": avg_pool2d(half.float().unsqueeze(1), 3, stride=1, padding=1).squeeze(1).to(torch.uint8),
-        "mixed": torch.cat([half[: n // 2], load_digits(PROJECT / "data", (1,))[: n // 2]]),
-        "few": known.images[:24:3].repeat(n // 8, 1, 1),
-        "one": known.images[:1].repeat(n, 1, 1),
-        "ones": load_digits(PROJECT / "data", (1,))[:n],
+        "blurred": avg_pool2d(half.float(), 3, stride=1, padding=1).to(torch.uint8),
+        "mixed": torch.cat([half[: n // 2], load_digits(PROJECT / "data", (1,))[0][: n // 2]]),
+        "few": known.images[:24:3].repeat(n // 8, 1, 1, 1),
+        "one": known.images[:1].repeat(n, 1, 1, 1),
+        "ones": load_digits(PROJECT / "data", (1,))[0][:n],
         "noise": noise,
         "black": torch.zeros_like(half),
     }
@@ -173,10 +173,10 @@ def test_precision_and_recall_compare_as_many_images_as_the_floor_at_most(
         sizes.append((len(generated), len(real)))
         return 0.0, 0.0
 
-    monkeypatch.setattr("wgan.metrics.quality.calculate_precision_recall_part", spy)
+    monkeypatch.setattr("wgan.quality.figures.calculate_precision_recall_part", spy)
     small = Reference(known.images[:300], known.held_out[:200], (7,))
     for n in (12, 200, 250, 301):
-        small.measure(torch.zeros(n, 28, 28, dtype=torch.uint8))
+        small.measure(torch.zeros(n, 1, 28, 28, dtype=torch.uint8))
     assert sizes == [(12, 12), (200, 200), (200, 200), (200, 200)]
 
 
@@ -184,7 +184,7 @@ def test_precision_and_recall_compare_as_many_images_as_the_floor_at_most(
 def test_the_wanted_digits_can_be_others(digits: tuple[int, ...], make: Callable[..., Reference]) -> None:
     known = make(digits)
     assert known.measure(known.held_out[:200])["digit_share"] > 0.97
-    sevens = load_digits(PROJECT / "data", (7,), train=False)[:100]
+    sevens = load_digits(PROJECT / "data", (7,), train=False)[0][:100]
     assert known.measure(sevens)["digit_share"] == pytest.approx(1.0 if 7 in digits else 0.0, abs=0.03)
 
 
@@ -192,14 +192,17 @@ def test_the_wanted_digits_can_be_others(digits: tuple[int, ...], make: Callable
 def make() -> Callable[..., Reference]:
     """A small reference, of 300 images."""
     return lambda digits: Reference(
-        load_digits(PROJECT / "data", digits)[:300], load_digits(PROJECT / "data", digits, train=False), digits
+        load_digits(PROJECT / "data", digits)[0][:300], load_digits(PROJECT / "data", digits, train=False)[0], digits
     )
 
 
 def test_a_process_keeps_the_images_of_one_run_only() -> None:
-    first = reference(PROJECT / "data", (7,))
-    assert reference(PROJECT / "data", (7,)) is first
+    def digits(digit: int) -> MNISTDigits:
+        return MNISTDigits(root="data", digit=digit, batch_size=64, n_critic=5, seed=0)
+
+    first = reference_of(digits(7))
+    assert reference_of(digits(7)) is first
     assert len(first.images) == 6265
     assert len(first.held_out) == 1028
-    reference(PROJECT / "data", (1,))
-    assert reference(PROJECT / "data", (7,)) is not first
+    reference_of(digits(1))
+    assert reference_of(digits(7)) is not first

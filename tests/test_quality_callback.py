@@ -3,19 +3,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROJECT, TINY, Run, configuration, result, rows
+from conftest import TINY, Run, configuration, result, rows, samples_of
 from PIL import Image
 from test_tensorboard import events_of
 
-from wgan.callbacks.quality import COLUMNS, plot_quality
-from wgan.checks import UserError
-from wgan.metrics.neighbours import nearest
-from wgan.metrics.quality import reference
-from wgan.objective import FIGURES_OF_IMAGES
-from wgan.training import train
-from wgan.weights import load_generator
+from wgan.callbacks.quality import plot_quality
+from wgan.data.mnist import MNISTDigits
+from wgan.errors import UserError
+from wgan.quality.figures import Reference, reference_of
+from wgan.quality.neighbours import nearest
+from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.run.training import train
 
+COLUMNS = ("iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein")
 FOUR_EPOCHS = (*TINY, "trainer.max_epochs=4", "trainer.limit_train_batches=2")
+
+
+def sevens() -> Reference:
+    return reference_of(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def run(one_epoch: Path, tmp_path: Path) -> Path:
 
 def test_a_row_an_evaluation(four_epochs: Path) -> None:
     found = rows(four_epochs, "quality.csv")
-    assert list(found[0]) == list(COLUMNS) == ["iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein"]
+    assert list(found[0]) == list(COLUMNS)
     numbers = [tuple(int(row[name]) for name in ("iteration", "epoch", "samples")) for row in found]
     assert numbers == [(2, 1, 10), (4, 2, 10), (6, 3, 10), (8, 4, 10), (8, 4, 12)]
     estimates = {row["iteration"]: float(row["wasserstein"]) for row in rows(four_epochs)}
@@ -49,9 +54,9 @@ def test_a_row_an_evaluation(four_epochs: Path) -> None:
 
 
 def test_the_figures_are_those_of_the_images_of_the_seed(smoke_run: Run) -> None:
-    known = reference(PROJECT / "data", (7,))
+    known = sevens()
     figures = {name: result(smoke_run.folder)[name] for name in FIGURES_OF_IMAGES}
-    wanted = known.measure(load_generator(smoke_run.folder).sample(100, seed=0))
+    wanted = known.measure(samples_of(smoke_run.folder, 100).unsqueeze(1))
     assert figures == pytest.approx(wanted, rel=1e-4)
     assert {name: float(value) for name, value in rows(smoke_run.folder, "quality.csv")[-1].items()} == pytest.approx(
         {"iteration": 10, "epoch": 2, "samples": 100, "wasserstein": result(smoke_run.folder)["wasserstein"]} | figures
@@ -94,10 +99,10 @@ def test_nearest_png_shows_samples_above_their_nearest_training_images(smoke_run
     picture = np.asarray(Image.open(smoke_run.folder / "nearest.png"))
     assert picture.shape == (2 * 28, 10 * 28)
     cells = picture.reshape(2, 28, 10, 28).swapaxes(1, 2)
-    samples = load_generator(smoke_run.folder).sample(10, seed=0)
-    real = reference(PROJECT / "data", (7,)).images
-    assert np.array_equal(cells[0], samples.numpy())
-    assert np.array_equal(cells[1], real[nearest(samples, real)[0]].numpy())
+    samples = samples_of(smoke_run.folder, 10).unsqueeze(1)
+    real = sevens().images
+    assert np.array_equal(cells[0], samples.squeeze(1).numpy())
+    assert np.array_equal(cells[1], real[nearest(samples, real)[0]].squeeze(1).numpy())
 
 
 def test_progress_gif_shows_the_grids_one_after_the_other(smoke_run: Run) -> None:
@@ -124,17 +129,19 @@ def write(folder: Path, fids: list[float], estimates: list[float]) -> None:
 )
 def test_spearman_correlation_worked_out_by_hand(tmp_path: Path, estimates: list[float], correlation: float) -> None:
     write(tmp_path, [500, 100, 50, 10], estimates)
-    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}).item() == pytest.approx(correlation, abs=1e-5)
+    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}, "fid_mnist", "digit_share").item() == pytest.approx(
+        correlation, abs=1e-5
+    )
 
 
 def test_two_evaluations_have_no_correlation(tmp_path: Path) -> None:
     write(tmp_path, [500, 100], [2, 1])
-    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}).isnan()
+    assert plot_quality(tmp_path, 10, {"fid_mnist": 1.5}, "fid_mnist", "digit_share").isnan()
 
 
 def test_quality_png_shows_the_curves_in_their_colours(tmp_path: Path) -> None:
     write(tmp_path, [500, 100, 50, 10], [40, 30, 20, 10])
-    plot_quality(tmp_path, 10, {"fid_mnist": 1.5})
+    plot_quality(tmp_path, 10, {"fid_mnist": 1.5}, "fid_mnist", "digit_share")
     picture = np.asarray(Image.open(tmp_path / "quality.png").convert("RGB"))
     for colour, half in (((31, 119, 180), 0), ((255, 127, 14), 0), ((44, 160, 44), 1)):
         shown = np.abs(picture.astype(int) - colour).max(axis=2) < 8

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from wgan.randomness import Purpose, initial_weights, latent_points, stream
+from wgan.model.randomness import Purpose, initial_weights, latent_points, stream
 
 
 def test_a_stream_depends_on_its_key_alone() -> None:

@@ -21,7 +21,8 @@ COMMANDS = commands(README)
 
 # Of a training command; the rest is as written.
 SHORT = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1"
-SHORT += " callbacks.quality.n=10 callbacks.quality.final_n=10"
+SHORT += " data.batch_size=4 callbacks.quality.n=10 callbacks.quality.final_n=10"
+SHORT += " +model.generator.channels=8 +model.critic.channels=8"
 
 GRID = "python train.py -m sweep=grid model.clip_value=0.01,0.05"
 TRAINED = {  # jobs that a command trains after those before it
@@ -143,7 +144,8 @@ def test_files_named_in_the_readme_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/performance.md", "docs/results.md", "docs/sweeps.md", "data/README.md"]
+    "name",
+    [f"docs/{name}.md" for name in ("extending", "performance", "results", "sweeps")] + ["README.md", "data/README.md"],
 )
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!https:|#)([^)#]+)", (PROJECT / name).read_text()):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import BARE, TINY, command, configuration, interpreter, rows
 
-from wgan.module import WGAN
-from wgan.training import train
+from wgan.model.wgan import WGAN
+from wgan.run.training import train
 
 
 def bits(folder: Path) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_whatever_others_do_with_the_global_random_state(
 
     def disturbed(self: WGAN, real_images: torch.Tensor, batch_idx: int) -> dict[str, torch.Tensor]:
         torch.rand(3), np.random.rand(), random.random()
-        self.generator.sample(7, seed=99)
+        self.sample(7, seed=99)
         return step(self, real_images, batch_idx)
 
     monkeypatch.setattr(WGAN, "training_step", disturbed)

@@ -6,16 +6,22 @@ import pytest
 import torch
 from conftest import PROJECT, rows, shell
 
-from wgan.machine import has_bfloat16
+from wgan.run.machine import has_bfloat16
 
-pytestmark = pytest.mark.slow
+# With all cores, which one process of tests alone then has: that takes less time than a core each.
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
+ALL_CORES = "env -u OMP_NUM_THREADS"
 
 
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`make train` as it is typed: 970 iterations, on the CPU, with the default seed."""
     folder = tmp_path_factory.mktemp("default") / "run"
-    shell(f'make train ARGS="trainer=cpu trainer.precision=32-true hydra.run.dir={folder}"', PROJECT, timeout=3600)
+    shell(
+        f'{ALL_CORES} make train ARGS="trainer=cpu trainer.precision=32-true hydra.run.dir={folder}"',
+        PROJECT,
+        timeout=3600,
+    )
     return folder
 
 
@@ -50,7 +56,7 @@ def test_bf16_comes_to_sevens_as_fp32_does(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     short = "trainer.max_epochs=3 callbacks.quality.final_n=1024"
     arguments = f"trainer=cpu trainer.precision=bf16-mixed {short} hydra.run.dir={folder}"
-    shell(f'make train ARGS="{arguments}"', PROJECT, timeout=3600)
+    shell(f'{ALL_CORES} make train ARGS="{arguments}"', PROJECT, timeout=3600)
     metrics = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
     assert metrics["iteration"].tolist() == list(range(1, 292))
     assert metrics["epoch"].tolist() == [1 + i // 97 for i in range(291)]

@@ -352,12 +352,12 @@ def test_no_generator_is_taken_from_a_checkpoint_of_another_configuration(
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [
-        ("  _target_: wgan.module.WGAN\n", "", "model._target_: must be given, the class to build"),
+        ("  _target_: wgan.WGAN\n", "", "model._target_: must be given, the class to build"),
         ("callbacks:\n", "callbacks:\n  x: {a: 1}\n", "callbacks.x._target_: must be given, the class to build"),
         (
             "trainer:\n",
             "trainer:\n  _partial_: true\n",
-            "trainer._partial_=True: must not be given; only an optimizer gets",
+            "trainer._partial_=True: must not be given; only what gets",
         ),
         (
             "callbacks:\n",
@@ -439,11 +439,11 @@ def test_nothing_of_the_projects_follows_a_name_that_can_be_known() -> None:
         if any(way in path.read_text() for way in writing)
     }
     # The lock, which this process holds; metrics.csv, which write_whole made; train.log, opened to see if it can be.
-    assert found == {"runs.py", "callbacks/history.py", "log.py"}
+    assert found == {"run/folder.py", "callbacks/history.py", "run/log.py"}
 
 
 def test_the_configuration_of_tests_is_one_that_can_be_loaded(tmp_path: Path) -> None:
-    from wgan.configuration import load_configuration, save_configuration
+    from wgan.run.configuration import load_configuration, save_configuration
 
     for typed in ((), ("optimizer=adam",), ("experiment=paper",), ("data.digit=[3,8]",)):
         cfg = configuration(*typed)

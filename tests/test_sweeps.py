@@ -13,7 +13,7 @@ from conftest import BARE, TINY, command, configuration, contents, result, rows
 from filelock import FileLock
 from processes import Process
 
-from wgan.fingerprint import fingerprint
+from wgan.run.fingerprint import fingerprint
 from wgan.sweeps.record import read_record
 
 LONG = (*TINY, "trainer.max_epochs=12")

@@ -10,9 +10,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from wgan.objective import FIGURES_OF_IMAGES
-from wgan.tensorboard import hyperparameters
-from wgan.training import train
+from wgan.callbacks.tensorboard import hyperparameters
+from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.run.training import train
 
 
 def events_of(folder: Path) -> EventAccumulator:
@@ -67,13 +67,18 @@ def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
     assert listed["optimizer.critic.lr"].number_value == 1e-4
     assert listed["data.digit"].string_value == "[3, 8]"
     assert listed["data.batch_size"].number_value == 4
-    assert set(listed) == hyperparameters(configuration()).keys() | {"optimizer.critic.lr"}
+    assert set(listed) == hyperparameters(configuration()).keys() | {
+        *("optimizer.critic.lr", "model.generator.channels", "model.critic.channels")
+    }
     assert content.session_start_info.group_name == "/".join(tmp_path.parts[-3:])
 
 
 def test_hyperparameters_name_each_value_once() -> None:
     assert hyperparameters(configuration()) == {
         "seed": 0,
+        "model.generator": "wgan.Generator",
+        "model.critic": "wgan.Critic",
+        "model.lipschitz": "wgan.WeightClipping",
         "model.latent_dim": 50,
         "model.n_critic": 5,
         "model.critic_update": "alternating",

@@ -9,11 +9,12 @@ from conftest import BARE, configuration, result, rows
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wgan.callbacks.arrivals import Arrivals
 from wgan.callbacks.history import History
-from wgan.checks import DivergenceError
-from wgan.module import WGAN
-from wgan.training import train
-from wgan.transfer import Arrivals, to_device
+from wgan.errors import DivergenceError
+from wgan.model.randomness import to_device
+from wgan.model.wgan import WGAN
+from wgan.run.training import train
 
 WAITS = ("item", "cpu", "tolist", "numpy", "nonzero", "__bool__", "__float__", "__int__")
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import PROJECT, configuration
-from hydra.utils import instantiate
 
-from wgan.checks import UserError
-from wgan.module import WGAN
-from wgan.weights import Checkpoint, DamagedError, PlainCheckpoints, newest_checkpoint, read_checkpoint
+from wgan.errors import UserError
+from wgan.model.networks import GREY_28
+from wgan.model.wgan import WGAN
+from wgan.run.building import build_model
+from wgan.run.checkpoints import Checkpoint, DamagedError, PlainCheckpoints, newest_checkpoint, read_checkpoint
 
 
 class Payload:
@@ -26,8 +27,7 @@ class Payload:
 
 @pytest.fixture
 def module() -> WGAN:
-    module: WGAN = instantiate(configuration().model)
-    return module
+    return build_model(configuration(), GREY_28)
 
 
 def plain(folder: Path, seed: int = 0) -> PlainCheckpoints:
@@ -48,7 +48,7 @@ def test_last_is_the_one_to_go_on_from(tmp_path: Path, module: WGAN) -> None:
     for name, iteration in (("epoch=001", 5), ("epoch=002", 10), ("last", 10)):
         write(tmp_path / "checkpoints" / f"{name}.ckpt", module, iteration)
     wanted = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    torch.nn.init.zeros_(module.critic[0].weight)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(next(module.critic.parameters()))
     assert newest_checkpoint(plain(tmp_path), module) == Checkpoint(tmp_path / "checkpoints" / "last.ckpt", 10)
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in module.state_dict().items())
 
@@ -108,7 +108,7 @@ def test_a_payload_is_refused_and_does_not_run(tmp_path: Path, module: WGAN, how
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, module: WGAN) -> None:
-    write(tmp_path / "checkpoints" / "last.ckpt", instantiate(configuration("model.latent_dim=3").model), 5)
+    write(tmp_path / "checkpoints" / "last.ckpt", build_model(configuration("model.latent_dim=3"), GREY_28), 5)
     with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of this run"):
         newest_checkpoint(plain(tmp_path), module)
 

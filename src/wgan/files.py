@@ -1,10 +1,18 @@
-"""Files that are there whole or not at all."""
+"""The files of a run: written whole, or not at all; read if they are regular files, of some size at most."""
 
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
+from typing import BinaryIO
+
+METRICS = "metrics.csv"
+QUALITY = "quality.csv"
 
 UNFINISHED = ".unfinished"
+
+LARGEST = 2**24  # bytes of a file, unless its reader says otherwise; a run's tables and pictures are far smaller
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -42,3 +50,29 @@ def remove_unfinished(folder: Path) -> None:
     for path in folder.rglob(f".*{UNFINISHED}"):
         if path.is_symlink() or not path.is_dir():
             path.unlink()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read its bytes.
+
+    Raises:
+        OSError: if it cannot be opened, or is not a regular file: a pipe would make its reader wait for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, largest: int = LARGEST) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        OSError: as `open_regular`; if the file has more than `largest` bytes.
+    """
+    with open_regular(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"Larger than {largest} bytes", str(path))
+    return data

@@ -8,9 +8,9 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from torch.nn.utils import get_total_norm
 
-from wgan.checks import DivergenceError
-from wgan.module import WGAN
-from wgan.transfer import Arrivals
+from wgan.callbacks.arrivals import Arrivals
+from wgan.errors import DivergenceError
+from wgan.model.wgan import WGAN
 
 log = logging.getLogger(__name__)
 

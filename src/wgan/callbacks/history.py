@@ -1,9 +1,11 @@
-"""The losses of every iteration: metrics.csv, TensorBoard's curves and losses.png."""
+"""The losses of every iteration: metrics.csv, the loggers' curves and losses.png."""
 
 import csv
+import logging
 import os
 import time
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,21 @@ from matplotlib.figure import Figure
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from wgan.checks import DivergenceError
-from wgan.files import write_whole
-from wgan.losses import wasserstein_estimate
-from wgan.module import WGAN
-from wgan.runs import METRICS, begin_metrics
-from wgan.tensorboard import events
+from wgan.callbacks.board import flush_boards, show_scalars
+from wgan.errors import DivergenceError
+from wgan.files import METRICS, read_regular, write_whole
+from wgan.model.losses import wasserstein_estimate
+from wgan.model.wgan import WGAN
 
 COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
 TAGS = ("critic/loss_real", "critic/loss_fake", "generator/loss", "critic/wasserstein")
+
+# Bytes of metrics.csv: of a row at most; of the rows that a killed process wrote after the last checkpoint; of all.
+ROW, LAST_ROWS, LARGEST_METRICS = 128, 2**23, 2**30
+
+FLOAT32 = 3.5e38  # no number of these is larger
+
+log = logging.getLogger(__name__)
 
 
 class History(Callback):
@@ -64,15 +72,14 @@ class History(Callback):
             rows = csv.writer(file, lineterminator="\n")
             for iteration, (values, seconds) in enumerate(zip(losses, self.times, strict=True), start=first):
                 rows.writerow((iteration, trainer.current_epoch + 1, *values))
-                for tag, value in zip(TAGS, values, strict=True):
-                    events(trainer).add_scalar(tag, value, iteration, walltime=seconds)
+                show_scalars(trainer, dict(zip(TAGS, values, strict=True)), iteration, seconds)
             file.flush()
             os.fsync(file.fileno())
         self.losses.clear()
         self.times.clear()
 
     def on_save_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
-        events(trainer).flush()
+        flush_boards(trainer)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
         folder = Path(trainer.default_root_dir)
@@ -92,3 +99,29 @@ def plot_losses(metrics: Path, out: Path) -> None:
     picture = BytesIO()
     figure.savefig(picture, format="png")
     write_whole(out, picture.getvalue())
+
+
+def begin_metrics(folder: Path, header: str, done: int) -> None:
+    """Cut the run's metrics.csv to the rows of iterations 1 to `done`: a killed process may have written others.
+
+    Damaged rows are left out, and a warning tells how many there are.
+    """
+    path = folder / METRICS
+    largest = min(ROW * done + LAST_ROWS, LARGEST_METRICS)
+    written = BytesIO(read_regular(path, largest) if path.exists() else b"")
+    numbers = len(header.split(","))
+    kept = {row[0]: line for line in written if (row := _numbers_of(line, numbers)) and 1 <= row[0] <= done}
+    if len(kept) < done:
+        first = next(number for number in count(1) if number not in kept)
+        log.warning("%s lacks %d iterations, the first of them %d", path, done - len(kept), first)
+    write_whole(path, b"".join((f"{header}\n".encode(), *kept.values())))
+
+
+def _numbers_of(line: bytes, n: int) -> list[float] | None:
+    """The numbers of a line of a table: a whole one, then float32; None of a line that has not `n` of them."""
+    try:
+        numbers = list(map(float, line.split(b",")))
+    except ValueError:
+        return None
+    are_numbers = len(numbers) == n and all(abs(number) <= FLOAT32 for number in numbers)
+    return numbers if are_numbers and numbers[0].is_integer() else None

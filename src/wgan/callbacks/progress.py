@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
-from wgan.module import WGAN
-from wgan.transfer import Arrivals
+from wgan.callbacks.arrivals import Arrivals
+from wgan.model.wgan import WGAN
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,10 @@
 
 import csv
 import logging
+from collections.abc import Mapping
 from io import BytesIO, StringIO
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -12,17 +14,17 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 from torchmetrics.functional import spearman_corrcoef
 
-from wgan.files import write_whole
-from wgan.images import grid, png
-from wgan.losses import wasserstein_estimate
-from wgan.metrics.neighbours import nearest
-from wgan.metrics.quality import Reference, reference
-from wgan.module import WGAN
-from wgan.objective import FIGURES_OF_IMAGES
-from wgan.runs import METRICS, QUALITY, read_quality
-from wgan.tensorboard import FINAL, events
-
-COLUMNS = ("iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein")
+from wgan.callbacks.board import show_scalars
+from wgan.data.images import ImageData
+from wgan.data.pictures import grid, png
+from wgan.errors import UserError
+from wgan.files import METRICS, QUALITY, read_regular, write_whole
+from wgan.model.losses import wasserstein_estimate
+from wgan.model.wgan import WGAN
+from wgan.quality.figures import Reference, reference_of
+from wgan.quality.neighbours import nearest
+from wgan.quality.objective import FIGURES_OF_IMAGES, FINAL
+from wgan.quality.own import OwnFigure, measure_own
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +32,28 @@ log = logging.getLogger(__name__)
 class Quality(Callback):
     """Measures the images 0 to n-1 of `seed` every `every_n_epochs` epochs (0: never), 0 to final_n-1 at the end.
 
-    A figure depends on the number of samples: compare it with those of as many. The figures of the end and their floors
-    are in `trainer.callback_metrics` afterwards, with the Spearman correlation that quality.png shows.
+    A figure depends on the number of samples: compare figures of equal numbers. The final ones and their floors are in
+    `trainer.callback_metrics` afterwards, with the Spearman correlation that quality.png shows. `figures` are the
+    user's own, by name.
     """
 
-    def __init__(self, seed: int, every_n_epochs: int, n: int, final_n: int | str) -> None:
+    def __init__(
+        self,
+        seed: int,
+        every_n_epochs: int,
+        n: int,
+        final_n: int | str,
+        figures: Mapping[str, OwnFigure] = MappingProxyType({}),
+    ) -> None:
         self.seed = seed
         self.every_n_epochs = every_n_epochs
         self.n = n
         self.final_n = final_n
+        self.figures = figures
+
+    def list_figures(self, data: ImageData) -> list[str]:
+        """The names of what is measured of such images."""
+        return [*(FIGURES_OF_IMAGES if data.digits else ("nearest_distance",)), *self.figures]
 
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
         read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
@@ -46,43 +61,44 @@ class Quality(Callback):
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         epoch = trainer.current_epoch + 1
         if self.is_due(epoch):
-            figures = self.measure(trainer, module, epoch, module.generator.sample(self.n, self.seed))
-            for name, value in figures.items():
-                events(trainer).add_scalar(f"quality/{name}", value, module.iteration)
-            share, fid = figures["digit_share"], figures["fid_mnist"]
-            log.info("Epoch %d/%d: fid_mnist %.4g, digit_share %.3f", epoch, trainer.max_epochs, fid, share)
+            figures = self.record(trainer, module, epoch, module.sample(self.n, self.seed))
+            show_scalars(trainer, {f"quality/{name}": value for name, value in figures.items()}, module.iteration)
+            told = ", ".join(f"{name} {figures[name]:.4g}" for name in _told(figures))
+            log.info("Epoch %d/%d: %s", epoch, trainer.max_epochs, told)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
         known, folder = self.reference(trainer), Path(trainer.default_root_dir)
         n = len(known.images) if self.final_n == "auto" else int(self.final_n)
-        images = module.generator.sample(n, self.seed)
-        figures = self.measure(trainer, module, trainer.current_epoch, images)
+        images = module.sample(n, self.seed)
+        figures = self.record(trainer, module, trainer.current_epoch, images)
+        floor = known.floor | measure_own(self.figures, known.held_out, known.images)
+        show_scalars(trainer, {f"{FINAL}{name}": value for name, value in figures.items()}, module.iteration)
         for name, value in figures.items():
-            events(trainer).add_scalar(f"{FINAL}{name}", value, module.iteration)
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
-            trainer.callback_metrics[f"{name}_floor"] = torch.tensor(known.floor[name], dtype=torch.float64)
+            trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
         indices, _ = nearest(images[:10], known.images)
         write_whole(folder / "nearest.png", png(grid(torch.cat([images[:10], known.images[indices]]), columns=10)))
         if self.every_n_epochs and (folder / METRICS).exists():
-            correlation = plot_quality(folder, self.n, known.floor)
+            name, share = _told(figures)
+            correlation = plot_quality(folder, self.n, floor, name, share)
             if not correlation.isnan():
                 trainer.callback_metrics["spearman"] = correlation
-        told = ", ".join(f"{name} {value:.4g} ({known.floor[name]:.4g})" for name, value in figures.items())
+        told = ", ".join(f"{name} {value:.4g} ({floor[name]:.4g})" for name, value in figures.items())
         log.info("Quality of %d samples, the floor in brackets: %s", n, told)
 
     def is_due(self, epoch: int) -> bool:
         return self.every_n_epochs > 0 and epoch % self.every_n_epochs == 0
 
     def reference(self, trainer: Trainer) -> Reference:
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        return reference(data.root, data.digits)
+        return reference_of(trainer.datamodule)  # type: ignore[attr-defined]
 
-    def measure(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
+    def record(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
         """Figures of the images, of which quality.csv gets a row; what a killed process wrote later is cut."""
-        figures = self.reference(trainer).measure(images)
+        known = self.reference(trainer)
+        figures = known.measure(images) | measure_own(self.figures, images, known.images)
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
-        values = (module.iteration, epoch, len(images), *figures.values(), estimate)
-        row = dict(zip(COLUMNS, map(str, values), strict=True))
+        values = {"iteration": module.iteration, "epoch": epoch, "samples": len(images), **figures}
+        row = {name: str(value) for name, value in (values | {"wasserstein": estimate}).items()}
         folder = Path(trainer.default_root_dir)
         earlier = [
             other
@@ -91,19 +107,26 @@ class Quality(Callback):
             if (other["iteration"], other["samples"]) != (row["iteration"], row["samples"])
         ]
         table = StringIO()
-        writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(table, list(row), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows([*earlier, row])
         write_whole(folder / QUALITY, table.getvalue().encode())
         return figures
 
 
-def plot_quality(folder: Path, n: int, floor: dict[str, float]) -> Tensor:
-    """quality.png of a run: fid_mnist and digit_share of `n` samples above the critic's Wasserstein estimate.
+def _told(figures: Mapping[str, float]) -> tuple[str, str]:
+    """The two figures that say most: those of digits, or the last one, which is the user's own, and the first."""
+    if "fid_mnist" in figures:
+        return "fid_mnist", "digit_share"
+    return list(figures)[-1], next(iter(figures))
+
+
+def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, share: str) -> Tensor:
+    """quality.png of a run: two figures of `n` samples above the critic's Wasserstein estimate.
 
     Returns:
-        Spearman's rank correlation, in [-1, 1], of fid_mnist with the estimate, of which the mean since the evaluation
-        before is taken: that of a single iteration scatters. NaN of less than three evaluations.
+        Spearman's rank correlation, in [-1, 1], of the figure `name` with the estimate. The estimate's mean since the
+        evaluation before is taken: that of a single iteration scatters. NaN of less than three evaluations.
     """
     losses, quality = (np.genfromtxt(folder / name, delimiter=",", names=True, ndmin=1) for name in (METRICS, QUALITY))
     quality = quality[quality["samples"] == n]
@@ -111,21 +134,23 @@ def plot_quality(folder: Path, n: int, floor: dict[str, float]) -> Tensor:
     parts = np.split(losses["wasserstein"], evaluated)[:-1]
     estimates = np.array([part.mean() if len(part) else np.nan for part in parts])  # rows may have been lost
     correlation = torch.tensor(float("nan"))
-    if (there := np.isfinite(estimates) & np.isfinite(quality["fid_mnist"])).sum() >= 3:
-        correlation = spearman_corrcoef(torch.tensor(quality["fid_mnist"][there]), torch.tensor(estimates[there]))
+    if (there := np.isfinite(estimates) & np.isfinite(quality[name])).sum() >= 3:
+        correlation = spearman_corrcoef(torch.tensor(quality[name][there]), torch.tensor(estimates[there]))
 
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
     above, below = figure.subplots(2, sharex=True)
     shares = above.twinx()
-    above.plot(quality["iteration"], quality["fid_mnist"], "C0o-", label="fid_mnist")
-    above.axhline(floor["fid_mnist"], color="C0", linestyle=":", label="its floor: of test images")
-    shares.plot(quality["iteration"], quality["digit_share"], "C1s-", label="digit_share")
+    above.plot(quality["iteration"], quality[name], "C0o-", label=name)
+    above.axhline(floor[name], color="C0", linestyle=":", label="its floor: of images held out")
+    shares.plot(quality["iteration"], quality[share], "C1s-", label=share)
     each = {"linewidth": 0.8, "alpha": 0.6, "label": "estimate of each iteration"}
     below.plot(losses["iteration"], losses["wasserstein"], "C2", **each)
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
-    above.set(yscale="log", ylabel="fid_mnist", title=f"Quality of {n} samples")
-    shares.set(ylim=(0, 1.03), ylabel="digit_share")
-    told = f"Spearman correlation with fid_mnist {correlation:.2f}, {len(quality)} evaluations"
+    above.set(yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"Quality of {n} samples")
+    shares.set(ylabel=share)
+    if share == "digit_share":
+        shares.set_ylim(0, 1.03)
+    told = f"Spearman correlation with {name} {correlation:.2f}, {len(quality)} evaluations"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)
     if len(losses):  # the first estimates can be ten times the others
         low, high = np.quantile(losses["wasserstein"], (0.005, 0.995))
@@ -137,3 +162,21 @@ def plot_quality(folder: Path, n: int, floor: dict[str, float]) -> Tensor:
     figure.savefig(picture, format="png")
     write_whole(folder / "quality.png", picture.getvalue())
     return correlation
+
+
+def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
+    """The rows of the run's quality.csv of iterations 1 to `done`.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    path = folder / QUALITY
+    try:
+        rows = list(csv.DictReader(read_regular(path).decode().splitlines()))
+        for row in rows:  # a figure that an earlier version did not measure is empty
+            int(row["epoch"]), int(row["samples"]), *(float("nan" if value == "" else value) for value in row.values())
+        return [row for row in rows if int(row["iteration"]) <= done]
+    except FileNotFoundError:
+        return []
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged; delete it to go on without the quality of earlier epochs") from error

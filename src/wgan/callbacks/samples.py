@@ -11,20 +11,19 @@ from PIL import Image
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from wgan.files import write_whole
-from wgan.images import animation, grid, png
-from wgan.module import WGAN
-from wgan.strangers import read_regular
-from wgan.tensorboard import events
+from wgan.callbacks.board import show_image
+from wgan.data.pictures import animation, grid, png
+from wgan.files import read_regular, write_whole
+from wgan.model.wgan import WGAN
 
-SIZE = (280, 280)  # of a grid, width and height
+SIDE = 10  # images of a row and of a column
 EPOCH = re.compile(r"epoch=(\d+)\.png")
 
 log = logging.getLogger(__name__)
 
 
 class Samples(Callback):
-    """At the end of each epoch, the images 0 to 99 of `seed` as a 10 x 10 grid: samples/ and TensorBoard.
+    """At the end of each epoch, the images 0 to 99 of `seed` as a 10 x 10 grid: samples/ and the loggers.
 
     The latent points stay the same all run long, so that epochs can be compared. At the end of the run, progress.gif
     shows the grids one after the other.
@@ -34,25 +33,28 @@ class Samples(Callback):
         self.seed = seed
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
-        picture = grid(module.generator.sample(100, self.seed))
+        sheet = grid(module.sample(SIDE * SIDE, self.seed))
         name = f"epoch={trainer.current_epoch + 1:03d}.png"
-        write_whole(Path(trainer.default_root_dir) / "samples" / name, png(picture))
-        events(trainer).add_image("samples", picture, module.iteration, dataformats="HW")
+        write_whole(Path(trainer.default_root_dir) / "samples" / name, png(sheet))
+        show_image(trainer, "samples", sheet, module.iteration)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
         folder = Path(trainer.default_root_dir)
         grids = {int(found[1]): path for path in folder.glob("samples/*.png") if (found := EPOCH.fullmatch(path.name))}
-        pictures = [picture for _, path in sorted(grids.items()) if (picture := read_grid(path)) is not None]
-        if pictures:  # they may have been deleted
-            write_whole(folder / "progress.gif", animation(pictures))
+        channels, height, width = module.image_shape
+        shape = (channels, SIDE * height, SIDE * width)
+        sheets = [sheet for _, path in sorted(grids.items()) if (sheet := read_grid(path, shape)) is not None]
+        if sheets:  # they may have been deleted
+            write_whole(folder / "progress.gif", animation(sheets))
 
 
-def read_grid(path: Path) -> Tensor | None:
-    """A grid of an epoch, uint8 (280, 280); None, and a warning, of a file that is none."""
+def read_grid(path: Path, shape: tuple[int, int, int]) -> Tensor | None:
+    """A grid of an epoch, uint8 of this shape; None, and a warning, of a file that is none."""
+    channels, height, width = shape
     try:
         with Image.open(BytesIO(read_regular(path))) as image:
-            if (image.format, image.mode, image.size) == ("PNG", "L", SIZE):
-                return torch.from_numpy(np.array(image))
+            if (image.format, image.mode, image.size) == ("PNG", "L" if channels == 1 else "RGB", (width, height)):
+                return torch.from_numpy(np.array(image)).view(height, width, channels).permute(2, 0, 1)
             reason = f"a {image.format} of {image.width} x {image.height}, {image.mode}"
     except Exception as error:  # an image can be damaged in many ways
         reason = str(error)

@@ -1,24 +1,29 @@
 """What a job is called: its overrides, and a fingerprint of all that decides what it computes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 
+from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.checks import UserError
-from wgan.configuration import settle_values
-from wgan.fingerprint import HOW, fingerprint, is_or_is_below
+from wgan.errors import UserError
+from wgan.run.configuration import CONFIGURATION, read_configuration, settle_values
+from wgan.run.fingerprint import HOW, Values, compute_the_same, decisive_values, fingerprint, is_or_is_below
 from wgan.sweeps.workers import number_of_workers
 
 LONGEST = 80  # characters of the overrides in a folder's name
 
 SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
+OF_COMMAND = (*SETTINGS, "trust", "hydra")
 
 
 def run_configuration(cfg: DictConfig) -> DictConfig:
     """The configuration of the run alone, without sweeps' keys and Hydra's; references between keys stay."""
-    return settle_values(cfg, [str(key) for key in cfg if key not in (*SETTINGS, "hydra")])
+    return settle_values(cfg, [str(key) for key in cfg if key not in OF_COMMAND])
 
 
 def check_no_sweep(overrides: Sequence[str]) -> None:
@@ -42,11 +47,48 @@ def slug(overrides: Sequence[str]) -> str:
     return ",".join(filter(None, safe))[:LONGEST].strip("-.,=") or "default"
 
 
-def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
-    """The folder in `sweep` of the job with this configuration: the one it has, whatever its name, or a new one."""
-    known = fingerprint(cfg)
-    there = (path.name for path in sorted(sweep.glob(f"*-{known}")) if path.is_dir() and "${" not in path.name)
-    return next(there, f"{slug(overrides)}-{known}")  # Hydra would resolve a name with "${", to a place anywhere
+def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str], find_defaults: Callable[[], Values]) -> str:
+    """The folder in `sweep` of the job with this configuration: the one it has, whatever its name, or a new one.
+
+    Names end with a fingerprint. That of a job which an earlier version trained, without the keys of today, is another
+    one: such a job is known by its configuration.
+    """
+    known, values = fingerprint(cfg), decisive_values(cfg)
+    # Hydra would resolve a name with "${", to a place anywhere.
+    folders = [path for path in sorted(sweep.glob("*-????????")) if path.is_dir() and "${" not in path.name]
+    named = (path.name for path in folders if path.name.endswith(f"-{known}"))
+    earlier = (path.name for path in folders if compute_the_same(_values_in(path), values, find_defaults))
+    return next(named, None) or next(earlier, None) or f"{slug(overrides)}-{known}"
+
+
+def default_values(hydra: HydraConf) -> Values:
+    """The decisive values of a job that takes the default of every key, in the groups that the user chose."""
+    groups = [group for group in hydra.runtime.choices if group != "experiment"]
+    chosen = tuple(typed for typed in hydra.overrides.task if split(typed)[0] in groups)
+    return _compose_defaults(str(hydra.job.config_name), chosen)
+
+
+@cache
+def _compose_defaults(config_name: str, chosen: tuple[str, ...]) -> Values:
+    loader = GlobalHydra.instance().config_loader()
+    return decisive_values(run_configuration(loader.load_configuration(config_name, list(chosen), RunMode.MULTIRUN)))
+
+
+def _values_in(folder: Path) -> Values:
+    """The decisive values of the run in a folder; none where no configuration can be read."""
+    try:
+        path = folder / CONFIGURATION
+        return _read_values(path, path.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@lru_cache(maxsize=10_000)
+def _read_values(path: Path, changed: int) -> Values:  # noqa: ARG001, of a file that changed there are other values
+    try:
+        return decisive_values(read_configuration(path))
+    except Exception:  # it can be damaged in many ways
+        return {}
 
 
 def split(override: str) -> tuple[str, str]:
@@ -78,7 +120,8 @@ def _rounded(value: str) -> str:
 
 def _folder_name_in(_root_: DictConfig) -> str:
     hydra = _root_.hydra
-    return folder_name(Path(hydra.sweep.dir), _root_, list(hydra.overrides.task))
+    overrides = list(hydra.overrides.task)
+    return folder_name(Path(hydra.sweep.dir), _root_, overrides, lambda: default_values(hydra))
 
 
 def _number_in(_root_: DictConfig) -> str:

@@ -2,26 +2,27 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from wgan import runs
-from wgan.checks import DivergenceError, UserError, check_training
-from wgan.command_line import explanation
-from wgan.configuration import CONFIGURATION, load_configuration
-from wgan.fingerprint import fingerprint
-from wgan.log import check_log
-from wgan.objective import figure_of, value_of
-from wgan.rules import is_number
+from wgan.commands.errors import explanation
+from wgan.errors import DivergenceError, UserError
+from wgan.quality.objective import figure_of, value_of
+from wgan.run import folder as runs
+from wgan.run.checks import check_training
+from wgan.run.configuration import CONFIGURATION, load_configuration
+from wgan.run.fingerprint import Values, compute_the_same, decisive_values
+from wgan.run.log import check_log
+from wgan.run.rules import is_number
+from wgan.run.training import restore_missing_generator, saying, train_in
 from wgan.sweeps import slurm, workers
-from wgan.sweeps.identity import run_configuration
+from wgan.sweeps.identity import default_values, run_configuration
 from wgan.sweeps.record import Record, read_record
 from wgan.sweeps.report import update
-from wgan.training import restore_missing_generator, saying, train_in
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
                 runs.empty(folder)
             with _on_record(record, folder):
                 workers.settle(hydra, cfg)
-                return _value(run_configuration(cfg), folder)
+                return _value(run_configuration(cfg), folder, lambda: default_values(hydra))
     except Exception as error:
         failed = record._replace(status="failed", error=_line(error))
         log.error("Failed: %s", failed.error, exc_info=not isinstance(error, UserError))
@@ -70,14 +71,15 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
         update(folder.parent)
 
 
-def _value(cfg: DictConfig, folder: Path) -> float:
+def _value(cfg: DictConfig, folder: Path, find_defaults: Callable[[], Values]) -> float:
     check_training(cfg)
     if (folder / CONFIGURATION).exists():
-        if fingerprint(load_configuration(folder, "sweep")) != fingerprint(cfg):
+        earlier = decisive_values(load_configuration(folder, "sweep"))
+        if not compute_the_same(earlier, decisive_values(cfg), find_defaults):
             raise UserError(f"{folder}: holds a run that was changed; rerun=true trains the job anew in its place")
         result = runs.read_result(folder)
         if result.get("status") == "finished":
-            restore_missing_generator(folder, result)
+            restore_missing_generator(folder, result, trust=None)
             if not is_number(result.get(figure_of(cfg.objective))):
                 path = folder / runs.RESULT
                 raise UserError(f"{path}: has no {figure_of(cfg.objective)}; rerun=true trains the job anew")

@@ -14,9 +14,10 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.checks import UserError, check_training, check_values
-from wgan.command_line import explanation, printable
-from wgan.strangers import check_contents
+from wgan.commands.errors import explanation, printable
+from wgan.errors import UserError
+from wgan.run.checks import check_training, check_values
+from wgan.run.strangers import check_contents
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
 from wgan.sweeps.job import launch_of
@@ -111,8 +112,8 @@ def check_jobs(config: DictConfig) -> None:
     jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in _jobs(config, overrides)]
     for cfg in jobs:
         check_training(cfg)
-    from wgan.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
-    from wgan.machine import check_machine
+    from wgan.run.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
+    from wgan.run.machine import check_machine
 
     check_buildable(jobs)
     if not slurm.is_launcher_of(config.hydra):  # its nodes are others

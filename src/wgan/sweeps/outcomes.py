@@ -11,11 +11,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from wgan import runs
-from wgan.configuration import CONFIGURATION, read_configuration
-from wgan.objective import figure_of, value_of
-from wgan.rules import is_number
-from wgan.strangers import read_regular
+from wgan.files import read_regular
+from wgan.quality.objective import FIGURES, figure_of, value_of
+from wgan.run import folder as runs
+from wgan.run.configuration import CONFIGURATION, read_configuration
+from wgan.run.rules import is_number
 from wgan.sweeps.identity import names_a_job, split
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
 
@@ -58,6 +58,13 @@ class Sweep:
     @property
     def finished(self) -> list[Job]:
         return [job for job in self.jobs if job.status == "finished"]
+
+    @property
+    def figures(self) -> list[str]:
+        """The figures of quality of any job, and its losses; the user's own come last."""
+        found = dict.fromkeys(name for job in self.jobs for name in job.figures)
+        own = [name for name in found if f"{name}_floor" in found and name not in FIGURES]
+        return [*(name for name in FIGURES if name in found), *own]
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each status."""

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from wgan import runs
-from wgan.files import write_whole
-from wgan.strangers import read_regular
+from wgan.files import read_regular, write_whole
+from wgan.run import folder as runs
 
 RECORD = "job.json"
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")

@@ -14,12 +14,11 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from wgan import runs
-from wgan.checks import UserError
-from wgan.command_line import explanation, printable
-from wgan.files import write_whole
-from wgan.objective import FIGURES_OF_IMAGES, figure_of
-from wgan.strangers import check_contents, read_regular
+from wgan.commands.errors import explanation, printable
+from wgan.errors import UserError
+from wgan.files import METRICS, QUALITY, read_regular, write_whole
+from wgan.quality.objective import LOSSES, figure_of
+from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Job, Sweep
@@ -27,6 +26,7 @@ from wgan.sweeps.outcomes import Job, Sweep
 if TYPE_CHECKING:
     from jinja2 import Template
 
+FLOAT32 = 3.5e38  # no number of a run is larger
 LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows no curve
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ def write(folder: Path) -> Sweep:
 def page(sweep: Sweep) -> str:
     """The report: one file that needs no other, and no network."""
     figure = figure_of(sweep.objective)
-    shown = dict.fromkeys((figure, *FIGURES_OF_IMAGES, "wasserstein", "seconds"))
-    measured = figure if figure in FIGURES_OF_IMAGES else "fid_mnist"
+    shown = [name for name in sweep.figures if name not in ("c1", "c2", "g")]
+    measured = figure if figure not in LOSSES else "fid_mnist"
     return _template().render(
         sweep=sweep,
         keys=sweep.swept,
@@ -62,12 +62,12 @@ def page(sweep: Sweep) -> str:
             (common, values, *summary.mean_and_deviation(values), _diverged(sweep, common))
             for common, values in sweep.settings()
         ],
-        figures=[name for name in shown if any(name in job.figures for job in sweep.jobs)],
+        figures=[*dict.fromkeys((figure, *shown, "seconds"))],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
-            measured: plots.curves({job.name: _column(job, runs.QUALITY, measured) for job in sweep.jobs}),
+            measured: plots.curves({job.name: _column(job, QUALITY, measured) for job in sweep.jobs}),
             "Wasserstein estimate": plots.curves(
-                {job.name: plots.binned(_column(job, runs.METRICS, "wasserstein")) for job in sweep.jobs}
+                {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs}
             ),
         },
         heat_maps=plots.heat_maps(sweep),
@@ -90,7 +90,7 @@ def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
             read.append((float(row["iteration"]), float(row[name]), row.get("samples")))
     sizes = Counter(samples for _, _, samples in read)
     usual = max(sizes, key=sizes.__getitem__, default=None)
-    return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= runs.FLOAT32 and abs(y) <= runs.FLOAT32]
+    return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= FLOAT32 and abs(y) <= FLOAT32]
 
 
 def _diverged(sweep: Sweep, common: dict[str, Any]) -> int:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
-from wgan.command_line import printable
+from wgan.commands.errors import printable
 from wgan.files import write_whole
-from wgan.objective import FIGURES
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Sweep
 
@@ -16,7 +15,7 @@ from wgan.sweeps.outcomes import Sweep
 def write_csv(sweep: Sweep) -> None:
     """summary.csv: a row a job."""
     keys = list(sweep.jobs[0].settings) if sweep.jobs else []
-    measured = [name for name in (*FIGURES, "iterations", "seconds") if any(name in job.figures for job in sweep.jobs)]
+    measured = [*sweep.figures, "iterations", "seconds"]
     table = StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow([*keys, "status", "objective", *measured, "folder", "error"])

@@ -1,0 +1,63 @@
+"""Images from a finished run: samples, or ways through the latent space."""
+
+import logging
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from wgan.data.pictures import grid, png
+from wgan.errors import UserError
+from wgan.files import write_whole
+from wgan.model.randomness import sample_latents
+from wgan.model.sampling import generate_images, sample_images
+from wgan.run.checkpoints import load_generator
+from wgan.run.checks import check_values
+from wgan.run.configuration import load_configuration
+
+STEPS = 10  # images of a way from one latent point to another
+
+log = logging.getLogger(__name__)
+
+
+def generate(cfg: DictConfig) -> None:
+    """Write the images that `cfg` (conf/generate.yaml) asks for: a grid in a .png, or an array in a .npz.
+
+    Raises:
+        UserError: if the configuration is wrong or names no finished run.
+    """
+    check_values(cfg)
+    if cfg.mode == "interpolation" and cfg.n % STEPS:
+        raise UserError(f"n={cfg.n}: must be a multiple of {STEPS}, the length of a row, with mode=interpolation")
+    out = Path(cfg.out)
+    latent_dim = load_configuration(Path(cfg.run), "run").model.latent_dim
+    generator = load_generator(Path(cfg.run), trust=list(cfg.trust))
+    if cfg.mode == "interpolation":
+        ends = sample_latents(2 * cfg.n // STEPS, latent_dim, cfg.seed)
+        images = generate_images(generator, interpolate(ends[::2], ends[1::2], STEPS))
+    else:
+        images = sample_images(generator, cfg.n, latent_dim, cfg.seed)
+    if out.suffix == ".npz":
+        array = BytesIO()
+        # Grey images without their only channel.
+        np.savez_compressed(array, images=(images.squeeze(1) if images.shape[1] == 1 else images).numpy())
+        write_whole(out, array.getvalue())
+    else:
+        write_whole(out, png(grid(images, columns=STEPS if cfg.mode == "interpolation" else None)))
+    log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
+
+
+def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Points on the great arcs from `start` to `end`, (n, latent_dim) each, both included: (n * steps, latent_dim).
+
+    Latent points of N(0, 1)^latent_dim lie near a sphere, which a straight line would leave (White 2016, slerp). Where
+    no arc is the shortest one, as in one dimension, the line is taken.
+    """
+    angle = torch.arccos(torch.cosine_similarity(start, end, dim=1).clamp(-1, 1))[:, None, None]
+    share = torch.linspace(0, 1, steps)[None, :, None]
+    start, end = start[:, None], end[:, None]
+    arcs = (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
+    return torch.where(angle.sin() > 1e-3, arcs, torch.lerp(start, end, share)).flatten(0, 1)

@@ -1,0 +1,1 @@
+"""Real images, and pictures of images."""

@@ -1,0 +1,114 @@
+"""Real images in memory, and those of each iteration. What they are images of, a subclass says."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from wgan.errors import UserError
+from wgan.model.networks import ImageShape
+from wgan.model.pixels import scale_pixels
+from wgan.model.randomness import Purpose, stream, to_device
+
+
+class ImageData(LightningDataModule, ABC):
+    """A door: images of one's own are a subclass with `load`.
+
+    A batch is one iteration's real images for the critic, (n_critic * batch_size / 2, channels, height, width) in
+    [-1, 1], drawn with replacement. An epoch has floor(images / batch_size) iterations.
+    """
+
+    digits: tuple[int, ...] | None = None  # of MNIST's that are shown: only for digits is there a classifier
+
+    def __init__(self, *, batch_size: int, n_critic: int, seed: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.n_critic = n_critic
+        self.seed = seed
+
+    @abstractmethod
+    def load(self, *, train: bool) -> tuple[Tensor, Tensor]:
+        """Images, uint8 (N, channels, height, width), and their labels, int64 (N,), on the CPU.
+
+        Args:
+            train: whether to train on them. The others are held out: their figures are the floor.
+        """
+
+    @cached_property
+    def training_images(self) -> Tensor:
+        """Those to train on, uint8 (N, channels, height, width), on the CPU.
+
+        Raises:
+            UserError: if they are no images, or fewer than a batch.
+        """
+        images, _ = self.load(train=True)
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            found = f"{images.dtype} of {images.ndim} dimensions"
+            raise UserError(
+                f"data: {type(self).__qualname__}.load must return images as uint8 (N, C, H, W), not {found}"
+            )
+        if self.batch_size > len(images):
+            raise UserError(
+                f"data.batch_size={self.batch_size}: must be at most {len(images)}, {self.describe_number()}"
+            )
+        return images
+
+    def share_images(self, other: "ImageData") -> None:
+        """Take the images of another object with the same settings, where it has enough for a batch of this one."""
+        if other is not self and self.batch_size <= len(other.training_images):
+            self.__dict__["training_images"] = other.training_images
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Channels, height and width."""
+        channels, height, width = self.training_images.shape[1:]
+        return channels, height, width
+
+    def describe_number(self) -> str:
+        """What the number of images is."""
+        return "the number of images"
+
+    def setup(self, stage: str) -> None:
+        """Put the images on the device that trains."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.images = scale_pixels(self.training_images).to(device)
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """An iteration's real images a batch, without workers: indexing a tensor is all there is to do."""
+        draws = Draws(
+            population=len(self.images),
+            batches=len(self.images) // self.batch_size,
+            size=self.n_critic * self.batch_size // 2,
+            seed=self.seed,
+            device=self.images.device,
+        )
+        # A tensor has a length and takes indices, which is all that a loader asks of a data set.
+        return DataLoader(self.images, batch_size=None, sampler=draws)  # type: ignore[arg-type]
+
+
+class Draws(Sampler[Tensor]):
+    """Random indices with replacement, `size` a batch, int64 on `device`; a pure function of (seed, epoch, batch)."""
+
+    def __init__(self, *, population: int, batches: int, size: int, seed: int, device: torch.device) -> None:
+        self.population = population
+        self.batches = batches
+        self.size = size
+        self.seed = seed
+        self.device = device
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning when an epoch starts."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for batch in range(self.batches):
+            rng = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
+            yield to_device(torch.from_numpy(rng.integers(self.population, size=self.size)), self.device)

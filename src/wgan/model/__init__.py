@@ -1,0 +1,1 @@
+"""The algorithm, its networks, and the random numbers that it draws."""

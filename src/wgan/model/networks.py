@@ -1,0 +1,107 @@
+"""Generator and critic for images in [-1, 1] whose height and width are multiples of 4."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from wgan.errors import UserError
+from wgan.model.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
+
+MakeNetwork = Callable[..., nn.Module]
+ImageShape = tuple[int, int, int]  # channels, height, width
+
+GREY_28: ImageShape = (1, 28, 28)
+
+
+class Critic(nn.Sequential):
+    """Images (n, *image_shape) to scores (n, 1), unbounded, higher for real images. By default 70,081 parameters."""
+
+    def __init__(self, *, image_shape: ImageShape = GREY_28, channels: int = 64) -> None:
+        height, width = _quarter(image_shape)
+        super().__init__(
+            Conv2d(image_shape[0], channels, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            Conv2d(channels, channels, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            nn.Flatten(),
+            nn.Linear(channels * height * width, 1),
+        )
+        self.to(memory_format=torch.channels_last)  # the layout in which convolutions are faster
+
+    def initialise(self, torch_rng: torch.Generator) -> None:
+        """Draw the weights anew: kernels from N(0, 0.02), biases 0, and then the linear layer Xavier uniform."""
+        _draw_weights(self, torch_rng)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=torch_rng)
+
+
+class Generator(nn.Sequential):
+    """Latent points (n, latent_dim) to images (n, *image_shape) in [-1, 1]. By default 851,201 parameters."""
+
+    def __init__(self, *, latent_dim: int, image_shape: ImageShape = GREY_28, channels: int = 128) -> None:
+        height, width = _quarter(image_shape)
+        super().__init__(
+            nn.Linear(latent_dim, channels * height * width),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            nn.Unflatten(1, (channels, height, width)),
+            ConvTranspose2d(channels, channels, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            ConvTranspose2d(channels, channels, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.LeakyReLU(negative_slope=0.2, inplace=True),
+            SingleChannelConv2d(channels, kernel_size=7, padding=3)
+            if image_shape[0] == 1
+            else Conv2d(channels, image_shape[0], kernel_size=7, padding=3),
+            nn.Tanh(),
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def initialise(self, torch_rng: torch.Generator) -> None:
+        """Draw the weights anew: kernels and the linear layer from N(0, 0.02), biases 0."""
+        _draw_weights(self, torch_rng)
+
+
+@torch.no_grad()
+def _draw_weights(network: nn.Module, torch_rng: torch.Generator) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            # Drawn apart from the weight, whose layout in memory would change the order of the numbers.
+            layer.weight.copy_(torch.normal(0.0, 0.02, layer.weight.shape, generator=torch_rng))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def _quarter(image_shape: ImageShape) -> tuple[int, int]:
+    """Height and width after two layers of stride 2."""
+    _, height, width = image_shape
+    if height % 4 or width % 4:
+        raise UserError(f"images of {height} x {width}: the project's networks need multiples of 4; bring your own")
+    return height // 4, width // 4
+
+
+def build_network(make: MakeNetwork, torch_rng: torch.Generator, **sizes: Any) -> nn.Module:
+    """A network of the project's or of the user's own.
+
+    Args:
+        make: gets those of `sizes` that it takes.
+        torch_rng: a network that has a method `initialise` draws its weights anew with it.
+        sizes: latent_dim, label_dim (0: there are no labels) and image_shape (channels, height, width).
+    """
+    parameters = inspect.signature(make).parameters.values()
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    taken = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
+    typed = make.keywords if isinstance(make, partial) else {}
+    network = make(**{name: sizes[name] for name in sizes if (takes_all or name in taken) and name not in typed})
+    if not isinstance(network, nn.Module):
+        raise UserError(f"model: {make} must make an nn.Module, and makes a {type(network).__name__}")
+    if callable(initialise := getattr(network, "initialise", None)):
+        initialise(torch_rng)
+    return network

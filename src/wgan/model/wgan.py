@@ -1,0 +1,166 @@
+"""The WGAN as a LightningModule: one training step is one iteration of the algorithm."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.plugins import MixedPrecision
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from wgan.errors import UserError
+from wgan.model import randomness
+from wgan.model.lipschitz import LipschitzMethod, WeightClipping
+from wgan.model.losses import GENERATED, REAL, wasserstein_loss
+from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
+from wgan.model.randomness import Purpose, to_device
+from wgan.model.sampling import sample_images
+
+MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+
+
+class WGAN(LightningModule):
+    """Wasserstein GAN (Arjovsky et al. 2017, Algorithm 1).
+
+    `critic_update` says how a critic step goes: "joint", one update on c1 + c2, as in the paper; "alternating", one on
+    c1 and then one on c2. After every update the Lipschitz method projects the critic. A critic step takes as many
+    generated images as real ones, the generator's step takes twice as many.
+
+    With `compile`, both networks train compiled (torch.compile); with `tf32`, a GPU may round the factors of their
+    products to TensorFloat-32. What else is given, such as clip_value, is for the Lipschitz method.
+    """
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        n_critic: int,
+        critic_update: str,
+        critic_optimizer: MakeOptimizer,
+        generator_optimizer: MakeOptimizer,
+        seed: int,
+        generator: MakeNetwork = Generator,
+        critic: MakeNetwork = Critic,
+        lipschitz: Callable[..., LipschitzMethod] = WeightClipping,
+        image_shape: ImageShape = GREY_28,
+        compile: bool = False,  # noqa: A002, the name that users know from PyTorch
+        tf32: bool = False,
+        **of_lipschitz: Any,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.latent_dim = latent_dim
+        self.image_shape = image_shape
+        self.n_critic = n_critic
+        self.critic_update = critic_update
+        self.seed = seed
+        self.lipschitz = lipschitz(**of_lipschitz)
+        if critic_update == "alternating" and type(self.lipschitz).penalty is not LipschitzMethod.penalty:
+            raise UserError(
+                f"model.critic_update=alternating: {type(self.lipschitz).__qualname__} has a penalty, which takes real "
+                "and generated images together; set model.critic_update=joint"
+            )
+        sizes = {"latent_dim": latent_dim, "label_dim": 0, "image_shape": image_shape}
+        torch_rng = randomness.initial_weights(seed)
+        with randomness.seeded_globally(torch_rng.initial_seed()):
+            self.generator = build_network(generator, torch_rng, **sizes)
+            self.critic = build_network(critic, torch_rng, **sizes)
+        self.lipschitz.prepare(self.critic)
+        # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
+        self.critic_optimizer = critic_optimizer(self.critic.parameters())
+        self.generator_optimizer = generator_optimizer(self.generator.parameters())
+        self.losses: dict[str, Tensor] = {}
+        self.tf32 = tf32
+        if compile:
+            for network in (self.generator, self.critic):
+                network.compile(dynamic=False)
+
+    def on_fit_start(self) -> None:
+        torch.set_float32_matmul_precision("high" if self.tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = self.tf32
+
+    def configure_optimizers(self) -> tuple[Optimizer, Optimizer]:
+        return self.critic_optimizer, self.generator_optimizer
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that runs or ran last, counted from 1. (`global_step` counts optimizer steps.)"""
+        return self.trainer.fit_loop.total_batch_idx + 1
+
+    def sample(self, n: int, seed: int) -> Tensor:
+        """Images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU."""
+        return sample_images(self.generator, n, self.latent_dim, seed)
+
+    def training_step(self, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+        """One iteration: `n_critic` critic steps, then one generator step.
+
+        Args:
+            real_images: of all critic steps, (n_critic * half batch, channels, height, width) in [-1, 1].
+
+        Returns:
+            c1 and c2, means over the critic steps, and g: scalars.
+        """
+        critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
+        half_batches = real_images.chunk(self.n_critic)
+        half_batch = len(half_batches[0])
+        rng = randomness.stream(self.seed, Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
+        latents = randomness.latent_points(rng, (self.n_critic + 2) * half_batch, self.latent_dim)
+        critic_latents, generator_latents = to_device(latents, self.device).split([len(real_images), 2 * half_batch])
+        penalty_rng = randomness.stream(self.seed, Purpose.PENALTY, self.current_epoch, batch_idx)
+
+        losses_real, losses_generated = [], []
+        for real, latent in zip(half_batches, critic_latents.chunk(self.n_critic), strict=True):
+            with torch.no_grad():
+                # In training mode: of images made with moving averages the critic would learn to tell the mode.
+                generated = self.generator(latent)
+            c1 = wasserstein_loss(self.critic(real), REAL)
+            if self.critic_update == "joint":
+                c2 = wasserstein_loss(self.critic(generated), GENERATED)
+                penalty = self.lipschitz.penalty(self.critic, real, generated, penalty_rng)
+                self.update_critic(critic_optimizer, c1 + c2 + penalty)
+            else:
+                self.update_critic(critic_optimizer, c1)
+                c2 = wasserstein_loss(self.critic(generated), GENERATED)
+                self.update_critic(critic_optimizer, c2)
+            losses_real.append(c1.detach())
+            losses_generated.append(c2.detach())
+
+        with self.toggled_optimizer(generator_optimizer):  # no gradients for the critic
+            g = wasserstein_loss(self.critic(self.generator(generator_latents)), REAL)
+            self.update(generator_optimizer, g)
+
+        self.losses = {
+            "c1": torch.stack(losses_real).mean(),
+            "c2": torch.stack(losses_generated).mean(),
+            "g": g.detach(),
+        }
+        return self.losses
+
+    def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        """One step down the gradient of `loss`; then the critic is projected, clipped for example."""
+        self.update(optimizer, loss)
+        self.lipschitz.project(self.critic)
+
+    def update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        """One step down the gradient of `loss`."""
+        optimizer.zero_grad()
+        plugin = self.trainer.precision_plugin
+        scaler = plugin.scaler if isinstance(plugin, MixedPrecision) else None  # of 16-mixed
+        # Not manual_backward: its hooks, of every callback, would cost more than the rest that Lightning does.
+        (scaler.scale(loss) if scaler else loss).backward()
+        optimizer.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["iteration"] = self.iteration
+        checkpoint["losses"] = self.losses
+        checkpoint["image_shape"] = list(self.image_shape)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.losses = checkpoint["losses"]
+
+    def on_train_epoch_end(self) -> None:
+        self.log_dict(self.losses, logger=False)  # for callbacks that monitor one
+        self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it

@@ -1,0 +1,118 @@
+"""Figures of generated digits, measured against MNIST's own.
+
+fid_mnist, kid_mnist, precision and recall are the known metrics on the features of the digit classifier in place of
+Inception's, so that their values can be compared with each other, not with published ones.
+"""
+
+import hashlib
+import warnings
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch_fidelity.metric_prc import calculate_precision_recall_part
+from torchmetrics.image import FrechetInceptionDistance, KernelInceptionDistance
+
+from wgan.data.images import ImageData
+from wgan.quality.classifier import FEATURES, load_classifier
+from wgan.quality.neighbours import nearest
+
+NEIGHBOURHOOD = 3  # k of Kynkäänniemi et al. 2019
+
+
+class Given(nn.Identity):
+    """An extractor for torchmetrics that is given features instead of images."""
+
+    num_features = FEATURES
+
+
+class Reference:
+    """Real images, uint8 (N, channels, height, width), to measure others against; all on the CPU.
+
+    `held_out` are real images, too, which are not trained on: their figures are the floor. `digits` says which of
+    MNIST's they show; of other images the classifier says nothing, so that nearest_distance is all there is.
+    """
+
+    def __init__(self, images: Tensor, held_out: Tensor, digits: tuple[int, ...] | None) -> None:
+        self.images = images
+        self.held_out = held_out
+        self.digits = digits
+        if digits:
+            self.classifier = load_classifier()
+            self.features, _ = self.classifier.classify(images)
+
+    def measure(self, images: Tensor) -> dict[str, float]:
+        """Figures of images, uint8 (n, channels, height, width), n >= 4; the same images have the same figures.
+
+        Returns:
+            fid_mnist, kid_mnist: distances to the real images, smaller is better (Heusel et al. 2017; Binkowski et al.
+                2018, estimated, so that it can be less than 0).
+            precision, recall: shares in [0, 1] of the images that look real, and of the real ones that are covered
+                (Kynkäänniemi et al. 2019). They depend on the numbers of images: as many are taken of each kind, and
+                not more than are held out, so that they compare with the floor.
+            digit_share: share in [0, 1] that the classifier takes for a wanted digit.
+            nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
+        """
+        distance = nearest(images, self.images)[1].mean().item()
+        return (self._measure_digits(images) if self.digits else {}) | {"nearest_distance": distance}
+
+    def _measure_digits(self, images: Tensor) -> dict[str, float]:
+        features, digits = self.classifier.classify(images)
+        n = min(len(features), len(self.features), len(self.held_out))
+        thinned = (points[torch.arange(n) * len(points) // n] for points in (features, self.features))
+        precision, recall = calculate_precision_recall_part(*thinned, NEIGHBOURHOOD, 1000)
+        return {
+            "fid_mnist": frechet_distance(self.features, features),
+            "kid_mnist": kernel_distance(self.features, features),
+            "precision": precision,
+            "recall": recall,
+            "digit_share": torch.isin(digits, torch.tensor(self.digits)).float().mean().item(),
+        }
+
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """The figures of the held-out images."""
+        return self.measure(self.held_out)
+
+
+_latest: dict[object, Reference] = {}  # one: the jobs of a sweep in one process mostly have the same images
+
+
+def reference_of(data: ImageData) -> Reference:
+    """The images of a data set, to measure others against."""
+    images = data.training_images
+    key = (data.digits, images.shape, hashlib.sha256(images.numpy().tobytes()).digest())
+    if key not in _latest:
+        _latest.clear()
+        _latest[key] = Reference(images, data.load(train=False)[0], data.digits)
+    return _latest[key]
+
+
+def forget_reference() -> None:
+    """Let the next look at a data set measure it anew."""
+    _latest.clear()
+
+
+def frechet_distance(real: Tensor, generated: Tensor) -> float:
+    """Of Gaussians with the means and covariances of two sets of features, (N, 64) and (n, 64)."""
+    metric = FrechetInceptionDistance(Given())
+    metric.update(real.double(), real=True)
+    metric.update(generated.double(), real=False)
+    distance: float = metric.compute().item()
+    return distance
+
+
+def kernel_distance(real: Tensor, generated: Tensor) -> float:
+    """Squared maximum mean discrepancy of two sets of features, (N, 64) and (n, 64), cubic polynomial kernel.
+
+    The mean over 50 pairs of subsets of 1,000, or of as many as there are; always the same ones.
+    """
+    size = min(1000, len(real), len(generated))
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all extracted features")
+        torch.default_generator.manual_seed(0)
+        metric = KernelInceptionDistance(Given(), subsets=50, subset_size=size)
+        metric.update(real, real=True)
+        metric.update(generated, real=False)
+        mean: Tensor = metric.compute()[0]
+    return mean.item()

@@ -1,0 +1,77 @@
+"""What of a configuration decides what a run computes, and a short name for it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from wgan.run.checks import leaves
+from wgan.run.configuration import name_stably
+
+DECIDING = ("seed", "model", "optimizer", "data", "trainer", "callbacks")
+
+# Keys that say how or where a run computes, and not what.
+HOW = (
+    *("objective", "logger", "parallel", "search"),
+    *("trainer.accelerator", "trainer.devices", "trainer.enable_model_summary", "trainer.log_every_n_steps"),
+)
+
+MNIST_ROOT = "data.root"  # MNIST is the same wherever it lies
+
+LENGTH = "trainer.max_epochs"  # the one that can be raised while a run goes on
+
+# Callbacks that look at a run and change nothing. Others, of the user's own too, may.
+LOOKING = ("History", "Divergence", "CriticWeights", "Samples", "Progress")
+LIGHTNINGS_LOOKING = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "Timer")
+
+# Of the figures those after each epoch only show how a run went.
+SHOWN = ("callbacks.quality.n", "callbacks.quality.every_n_epochs")
+
+ABSENT = object()
+
+Values = Mapping[str, Any]
+
+
+def decisive_values(cfg: DictConfig) -> dict[str, Any]:
+    """Dotted keys and plain values of all that decides what a run computes, and the figures by which it is judged."""
+    groups: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(DECIDING)), resolve=True)
+    groups = name_stably(groups)
+    callbacks = groups.get("callbacks") or {}
+    groups["callbacks"] = {name: each for name, each in callbacks.items() if not _only_looks(each)}
+    not_deciding = (*HOW, *SHOWN, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
+    values = {key: value for key, value in leaves(groups) if not is_or_is_below(key, not_deciding)}
+    return {key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")}
+
+
+def fingerprint(cfg: DictConfig) -> str:
+    """Eight hexadecimal digits that differ where two configurations compute different things."""
+    return hashlib.sha256(json.dumps(decisive_values(cfg), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def compute_the_same(earlier: Values, values: Values, find_defaults: Callable[[], Values]) -> bool:
+    """Whether an earlier run, by its decisive values, computed what a run with these would.
+
+    A key that did not exist when the earlier one ran counts as its default; a callback that it did not have, does not.
+    """
+    new = [key for key in values if key not in earlier]
+    if not earlier or any(earlier[key] != values.get(key, ABSENT) for key in earlier) or any(map(_is_callbacks, new)):
+        return False
+    return not new or all(find_defaults().get(key, ABSENT) == values[key] for key in new)
+
+
+def is_or_is_below(key: str, places: Sequence[str]) -> bool:
+    """Whether a dotted key is one of `places`, or stands below one."""
+    return any(key == place or key.startswith(f"{place}.") for place in places)
+
+
+def _only_looks(callback: Any) -> bool:
+    package, _, name = str(callback.get("_target_") if isinstance(callback, dict) else "").rpartition(".")
+    return (package == "wgan" and name in LOOKING) or (
+        f"{package}.".startswith("pytorch_lightning.") and name in LIGHTNINGS_LOOKING
+    )
+
+
+def _is_callbacks(key: str) -> bool:
+    return key.startswith("callbacks.")

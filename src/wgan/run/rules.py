@@ -1,0 +1,131 @@
+"""What the values of the configuration's keys must be, key by key."""
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import OmegaConf
+
+
+class Rule(NamedTuple):
+    """What the value of a key must be, as a test and in words that follow "must be"."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def whole(least: int, most: float = math.inf) -> Rule:
+    """An int, and no bool, in [least, most]."""
+    words = f"a whole number, {least} or more" if most == math.inf else f"a whole number from {least} to {most}"
+    return Rule(lambda value: type(value) is int and least <= value <= most, words)
+
+
+def one_of(*choices: str) -> Rule:
+    """Equal to one of `choices`."""
+    return Rule(lambda value: value in choices, "one of " + ", ".join(choices))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is an int or a float, and not too large for one."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _is_digits(value: Any) -> bool:
+    digits = value if OmegaConf.is_list(value) else [value]
+    return value == "all" or (len(digits) > 0 and all(type(d) is int and 0 <= d <= 9 for d in digits))
+
+
+def _are_betas(value: Any) -> bool:
+    return OmegaConf.is_list(value) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value)
+
+
+SWEEP = re.compile(r"/?\w[\w.=+-]*(/\w[\w.=+-]*)*", re.ASCII)  # one way to match a text: its time is linear
+# In float32 lesser ones are 0.
+POSITIVE = Rule(lambda value: is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
+SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
+SAMPLES = Rule(lambda value: value == "auto" or whole(10).holds(value), "auto, or a whole number, 10 or more")
+OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
+
+PACKAGES = Rule(
+    lambda value: OmegaConf.is_list(value) and all(isinstance(name, str) and name for name in value),
+    "a list of packages, such as [mynets]",
+)
+
+RULES = {
+    "seed": whole(0, 2**64 - 1),
+    "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
+    "model.n_critic": whole(1, 10_000),
+    "model.critic_update": one_of("alternating", "joint"),
+    "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
+    "model.clip_scope": one_of("kernels", "all"),
+    "model.compile": SWITCH,
+    "model.tf32": SWITCH,
+    "optimizer.lr": POSITIVE,
+    "optimizer.critic": OPTIMIZER,
+    "optimizer.generator": OPTIMIZER,
+    "optimizer.critic.lr": POSITIVE,
+    "optimizer.generator.lr": POSITIVE,
+    "optimizer.critic._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
+    "optimizer.generator._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
+    "optimizer.alpha": Rule(lambda value: is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
+    "optimizer.betas": Rule(_are_betas, "two numbers in [0, 1), such as [0.0,0.9]"),
+    "data.root": Rule(lambda value: isinstance(value, str), "a folder, such as data"),
+    "data.digit": Rule(_is_digits, "a digit from 0 to 9, a list of them such as [3,8], or all"),
+    "data.batch_size": Rule(
+        lambda value: whole(2).holds(value) and value % 2 == 0,
+        "an even number, 2 or more: a critic step takes half a batch",
+    ),
+    "trainer.accelerator": one_of("auto", "cpu", "gpu"),
+    "trainer.devices": Rule(
+        lambda value: type(value) is int and value == 1, "1; CUDA_VISIBLE_DEVICES=2, say, chooses among several GPUs"
+    ),
+    "trainer.precision": one_of("32-true", "bf16-mixed", "16-mixed"),
+    "trainer.max_epochs": whole(1),
+    "trainer.limit_train_batches": Rule(
+        lambda value: whole(1).holds(value) or (type(value) is float and 0 < value <= 1),
+        "a share in (0, 1], such as 1.0, or a whole number of iterations",
+    ),
+    "trainer.log_every_n_steps": whole(1),
+    "trainer.deterministic": SWITCH,
+    "trainer.enable_model_summary": SWITCH,
+    "callbacks.samples.seed": whole(0, 2**64 - 1),
+    "callbacks.quality.seed": whole(0, 2**64 - 1),
+    "callbacks.quality.every_n_epochs": whole(0),
+    "callbacks.quality.n": whole(10),
+    "callbacks.quality.final_n": SAMPLES,
+    "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
+    "callbacks.checkpoints.filename": Rule(
+        lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
+    ),
+    "callbacks.checkpoints.save_last": SWITCH,
+    "trust": PACKAGES,
+    "sweep": Rule(
+        lambda value: isinstance(value, str) and SWEEP.fullmatch(value) is not None,
+        "a folder's name, of letters, digits and _.=+-",
+    ),
+    "rerun": SWITCH,
+    "fail_fast": SWITCH,
+    "jobs_per_gpu": whole(1),
+    "n": whole(1),
+    "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
+    "mode": one_of("samples", "interpolation"),
+    "out": Rule(
+        lambda value: isinstance(value, str) and Path(value).suffix in (".png", ".npz") and Path(value).parent.is_dir(),
+        "a file's name that ends in .png or .npz, in a folder that exists",
+    ),
+}
+
+EVALUATION_RULES = {
+    "run": Rule(RULES["run"].holds, "the folder of a run"),
+    "checkpoint": Rule(
+        lambda value: isinstance(value, str) and re.fullmatch(r"final|last|epoch=\d+", value) is not None,
+        "final, last, or the name of a checkpoint, such as epoch=005",
+    ),
+    "n": SAMPLES,
+    "seed": Rule(lambda value: value == "auto" or RULES["seed"].holds(value), f"auto, or {RULES['seed'].words}"),
+    "seeds": whole(1),
+    "trust": PACKAGES,
+}

@@ -1,0 +1,89 @@
+"""Training from a configuration, in a folder that is the run's alone."""
+
+import gc
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from wgan.errors import UserError
+from wgan.run import folder as runs
+from wgan.run.checks import check_training, check_values
+from wgan.run.configuration import load_configuration, save_configuration
+from wgan.run.log import check_log
+from wgan.run.resuming import check_unchanged
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequence[str] = ()) -> float:
+    """Train the WGAN that `cfg` describes; all that the run leaves is in `folder`.
+
+    With `resume`, the run that is in the folder goes on from its last checkpoint, or ends at once if it is finished.
+    Its configuration may be a stranger's: of packages that are not ours it may name those in `trust` alone.
+
+    Returns:
+        The value of the configuration's objective: the smaller, the better.
+
+    Raises:
+        UserError: if what is asked for cannot be, before any work; if the run diverges, or cannot write its files.
+        KeyboardInterrupt: if it is interrupted.
+    """
+    check_training(cfg)
+    check_values(DictConfig({"trust": trust}))
+    check_log(folder)
+    how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
+    with saying(how_to_resume, folder), runs.held(folder):
+        if not resume:
+            runs.check_unused(folder)
+        else:
+            check_unchanged(load_configuration(folder, "resume"), cfg)
+            result = runs.read_result(folder)
+            if result.get("status") == "diverged":
+                raise UserError(
+                    f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
+                    "start another, with a lower optimizer.lr, say"
+                )
+            if result.get("max_epochs") == cfg.trainer.max_epochs:
+                restore_missing_generator(folder, result, trust)
+                log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
+                log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
+                return float(result["objective"])
+        return train_in(folder, cfg, trust if resume else None)
+
+
+def restore_missing_generator(folder: Path, result: dict[str, Any], trust: Sequence[str] | None) -> None:
+    """See to it that a finished run, with this result, has its generator."""
+    if not (folder / runs.GENERATOR).exists():
+        from wgan.run.checkpoints import restore_generator  # PyTorch takes seconds to import: most runs have it
+
+        restore_generator(folder, result["iterations"], trust)
+
+
+def train_in(folder: Path, cfg: DictConfig, trust: Sequence[str] | None = None) -> float:
+    """Train in a folder that this process holds, from the run's last checkpoint where there is one."""
+    save_configuration(cfg, folder)
+    from wgan.run.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
+
+    objective = fit(cfg, folder, trust)
+    gc.collect()  # Lightning's objects refer to each other in circles, in which the networks are
+    return objective
+
+
+@contextmanager
+def saying(how_to_continue: str, folder: Path) -> Iterator[None]:
+    """Say how to continue when training in `folder` is interrupted, or can't write."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
+        log.warning("Interrupted; continue with: %s", how_to_continue)
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror}; what the run has saved is intact: mend this, "
+            f"then continue with: {how_to_continue}"
+        ) from error
