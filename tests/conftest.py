@@ -40,11 +40,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Files whose tests take longest, the first of them alone minutes.
 LONGEST = ("test_signature", "test_slurm", "test_readme", "test_sweeps", "test_resuming", "test_command_line")
 
+SMALL = ("+model.generator.channels=8", "+model.critic.channels=8")  # of the networks
+SMOKE = ("experiment=smoke", "trainer=cpu", *SMALL)
+
 # The real thing, as small as it gets.
 TINY = (
     *("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "data.batch_size=4"),
     *("callbacks.quality.n=10", "callbacks.quality.final_n=12"),
-    *("+model.generator.channels=8", "+model.critic.channels=8"),
+    *SMALL,
 )
 
 
@@ -182,7 +185,7 @@ class Run(NamedTuple):
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of `experiment=smoke`, trained by a real process from a folder that is not the project's."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    process = command("train.py", "experiment=smoke", "trainer=cpu", f"hydra.run.dir={folder}", cwd=folder.parent)
+    process = command("train.py", *SMOKE, f"hydra.run.dir={folder}", cwd=folder.parent)
     assert process.returncode == 0, process.stderr
     return Run(folder, process)
 

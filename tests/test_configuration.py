@@ -1,7 +1,11 @@
+import re
+from importlib import import_module
+
 import pytest
 from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
+import wgan
 from wgan.run.checks import check_training
 from wgan.run.rules import EVALUATION_RULES, RULES
 
@@ -82,3 +86,15 @@ def test_every_rule_has_a_key_to_check() -> None:
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)
     assert keys | {str(key) for key in (*train, *generate)} >= RULES.keys()
     assert {str(key) for key in evaluate} - {"defaults", "hydra"} == EVALUATION_RULES.keys()
+
+
+def test_every_class_that_the_projects_configurations_name_has_a_name_that_stays() -> None:
+    named = set()
+    for path in (PROJECT / "conf").rglob("*.yaml"):
+        named |= set(re.findall(r"(?:_target_|class): (wgan[\w.]*)", path.read_text()))
+    assert named >= {"wgan.WGAN", "wgan.MNISTDigits", "wgan.TensorBoard", "wgan.RunLog"}
+    assert named <= {f"wgan.{name}" for name in wgan.HOMES}
+    for name, home in wgan.HOMES.items():
+        assert getattr(wgan, name) is getattr(import_module(f"wgan.{home}"), name)
+    with pytest.raises(AttributeError, match="module 'wgan' has no attribute 'Nothing'"):
+        _ = wgan.Nothing

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import BARE, PROJECT, TINY, command, configuration, contents, result, rows
+from conftest import BARE, PROJECT, TINY, command, configuration, contents, result, rows, samples_of
+from omegaconf import OmegaConf
 from PIL import Image
 from processes import Process
 from test_sweeps import until
@@ -23,6 +24,7 @@ from wgan.model.lipschitz import LipschitzMethod, WeightClipping
 from wgan.model.networks import GREY_28, Critic, Generator
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_model
+from wgan.run.configuration import trust_needed
 
 CONF = f"hydra.searchpath=[file://{PROJECT / 'examples' / 'own_method' / 'conf'}]"
 SHORT = (CONF, "experiment=own_method", "trainer=cpu", "trainer.limit_train_batches=3", "callbacks.quality.n=20")
@@ -58,6 +60,12 @@ def test_it_is_trained_and_measured(run: Path) -> None:
         with Image.open(run / name) as picture:
             assert picture.mode == "RGB"
     assert [point.step for point in events_of(run).Scalars("critic/largest_weight")] == [3, 6, 9]
+
+
+def test_the_lines_that_it_prints_work(run: Path) -> None:
+    assert (run / "train.log").read_text().endswith(f"generate.py run={run} n=100 out=samples.png 'trust=[examples]'\n")
+    assert trust_needed(configuration()) == ""
+    assert trust_needed(configuration("+logger=[wandb,csv]", "model.critic._target_=mine.C")) == " 'trust=[mine,wandb]'"
 
 
 def test_killed_and_resumed_it_has_the_same_bits(run: Path, tmp_path: Path) -> None:
@@ -233,7 +241,67 @@ def test_a_class_of_ones_own_is_typed_and_a_name_that_leads_nowhere_told(
     sys.modules.pop("mynets")
 
 
+@pytest.mark.parametrize(
+    ("figure", "line"),
+    [
+        ("x=5", "callbacks.quality.figures.x=5: must have a _target_, a function or a class of torchmetrics"),
+        (
+            "recall={_target_:math.hypot}",
+            "callbacks.quality.figures.recall: must have another name, of letters, digits",
+        ),
+        ("x={_target_:math.nothing}", "callbacks.quality.figures.x._target_=math.nothing: there is no such class"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused(
+    run_main: Callable[..., str], tmp_path: Path, figure: str, line: str
+) -> None:
+    message = run_main("train.py", *TINY, f"+callbacks.quality.figures.{figure}", "hydra.run.dir=run")
+    assert message.startswith(f"error: {line}")
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_a_metric_of_torchmetrics_is_a_figure(run_main: Callable[..., str], tmp_path: Path) -> None:
+    mean = "+callbacks.quality.figures.mean={_target_:torchmetrics.MeanMetric}"
+    assert run_main("train.py", *TINY, mean, "objective=-mean", "hydra.run.dir=run") == ""
+    found = result(tmp_path / "run")
+    images = samples_of(tmp_path / "run", 12)
+    assert found["mean"] == pytest.approx(images.float().mean().item(), rel=1e-5)
+    assert found["objective"] == -found["mean"]
+    assert 20 < found["mean_floor"] < 40  # of sevens
+
+
+def test_a_figure_added_later_has_its_own_column(run_main: Callable[..., str], tmp_path: Path) -> None:
+    assert run_main("train.py", *TINY, "hydra.run.dir=run") == ""
+    path = tmp_path / "run" / ".hydra" / "config.yaml"
+    text = path.read_text().replace(
+        "    every_n_epochs: 1\n", "    every_n_epochs: 1\n    figures: {mean: {_target_: torchmetrics.MeanMetric}}\n"
+    )
+    path.write_text(text)
+    assert run_main("train.py", "resume=run", "trainer.max_epochs=2", "trust=[torchmetrics]") == ""
+    first, second, end = rows(tmp_path / "run", "quality.csv")
+    assert first["mean"] == ""
+    assert float(second["mean"]) > 0
+    assert float(first["fid_mnist"]) > 0
+    assert end["samples"] == "12"
+
+
 def test_an_objective_that_is_not_measured_is_refused(run_main: Callable[..., str]) -> None:
     line = "objective=fid_mnist: is not measured of these images; choose one of nearest_distance, colours, wasserstein"
     assert run_main("train.py", *OWN, "objective=fid_mnist").startswith(f"error: {line}")
     assert run_main("train.py", *TINY, "objective=colours").startswith("error: objective=colours: must be one of fid")
+
+
+def test_a_strangers_generator_of_any_size_takes_no_memory(run_main: Callable[..., str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / "generator.safetensors").touch()
+    cfg = configuration(*TINY)
+    cfg.model.generator.channels = 1_000_000
+    (folder / ".hydra" / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    line = "error: run=run: generator.safetensors or .hydra/config.yaml is damaged; name another run"
+    assert run_main("generate.py", "run=run") == line
+    outcome = {"status": "finished", "iterations": 1, "max_epochs": 1, "objective": 0, "image_shape": [1, 5000, 28]}
+    (folder / "result.json").write_text(json.dumps(outcome))
+    cfg.model.generator.channels = 8
+    (folder / ".hydra" / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    assert run_main("generate.py", "run=run") == line

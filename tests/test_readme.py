@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 README = (PROJECT / "README.md").read_text()
+EXTENDING = (PROJECT / "docs" / "extending.md").read_text()
 SWEEPS = (PROJECT / "docs" / "sweeps.md").read_text()
 
 
@@ -121,6 +122,18 @@ def test_every_command_of_the_page_on_sweeps_works(checkout: Path, cluster: None
         else:
             pytest.fail(f"no test for the command: {line}")
     assert trained == [8, 8, 1, 0, 0, 0, 0, 2, 20, 8]
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_extending_works(checkout: Path) -> None:
+    for line in commands(EXTENDING):
+        if "experiment=own_method" in line:
+            short = "trainer=cpu trainer.max_epochs=1 trainer.limit_train_batches=1 callbacks.quality.n=10"
+            assert "Trained 1 iterations" in shell(f"{line} {short}", checkout)
+        else:
+            run = next(checkout.glob("outputs/*/*/result.json")).parent.relative_to(checkout)
+            told = shell(line.replace("outputs/DATE/TIME", str(run)), checkout)
+            assert ("Finished already" if "resume=" in line else "100 images of seed 0") in told
 
 
 def test_the_table_of_hyperparameters_tells_the_defaults() -> None:

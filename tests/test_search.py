@@ -28,7 +28,7 @@ def test_a_search_takes_its_values_from_the_ranges(whole: Path) -> None:
     assert len({trial.model.clip_value for trial in trials}) == 5
     assert all(0.001 <= trial.model.clip_value <= 0.1 for trial in trials)
     assert all(1e-5 <= trial.optimizer.lr <= 1e-3 for trial in trials)
-    assert all(1 <= trial.model.n_critic <= 5 for trial in trials)
+    assert all(1 <= trial.model.n_critic <= 6 for trial in trials)  # Optuna takes the end of a range, too
     found = OmegaConf.load(whole / "optimization_results.yaml")
     assert found.best_value == min(each["objective"] for each in outcomes(whole).values())  # type: ignore[type-var]
 

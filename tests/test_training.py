@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT, TINY, Run, configuration, contents, rows
+from conftest import PROJECT, SMOKE, TINY, Run, configuration, contents, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
@@ -110,7 +110,7 @@ def test_an_epoch_has_97_iterations(tmp_path: Path) -> None:
 def test_exported_generator_is_that_of_the_last_checkpoint(smoke_run: Run) -> None:
     exported = load_file(smoke_run.folder / "generator.safetensors")
     checkpoint = torch.load(smoke_run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    assert exported.keys() == Generator(latent_dim=50).state_dict().keys()
+    assert exported.keys() == Generator(latent_dim=50, channels=8).state_dict().keys()
     for name, tensor in exported.items():
         assert torch.equal(tensor, checkpoint[f"generator.{name}"])
 
@@ -118,7 +118,7 @@ def test_exported_generator_is_that_of_the_last_checkpoint(smoke_run: Run) -> No
 def test_grids_show_the_same_latent_points_in_each_epoch(smoke_run: Run) -> None:
     for epoch in (1, 2):
         checkpoint = torch.load(smoke_run.folder / "checkpoints" / f"epoch={epoch:03d}.ckpt", weights_only=True)
-        generator = Generator(latent_dim=50)
+        generator = Generator(latent_dim=50, channels=8)
         generator.load_state_dict(
             {k.removeprefix("generator."): v for k, v in checkpoint["state_dict"].items() if k.startswith("generator.")}
         )
@@ -132,7 +132,7 @@ def test_grids_show_the_same_latent_points_in_each_epoch(smoke_run: Run) -> None
 
 def test_the_run_describes_itself(smoke_run: Run) -> None:
     saved = OmegaConf.load(smoke_run.folder / ".hydra" / "config.yaml")
-    assert saved == configuration("experiment=smoke", "trainer=cpu")
+    assert saved == configuration(*SMOKE)
 
 
 def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run: Run) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wgan.model.lipschitz import LipschitzMethod
+from wgan import LipschitzMethod
 
 
 class RealGradients(LipschitzMethod):

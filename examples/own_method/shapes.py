@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wgan.data.images import ImageData
+from wgan import ImageData
 
 
 class Shapes(ImageData):

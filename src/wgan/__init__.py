@@ -6,7 +6,28 @@ saved runs stay readable. Each is imported when it is asked for: PyTorch takes s
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers see
+    from wgan.callbacks.critic_weights import CriticWeights as CriticWeights
+    from wgan.callbacks.divergence import Divergence as Divergence
+    from wgan.callbacks.history import History as History
+    from wgan.callbacks.loggers import CSV as CSV
+    from wgan.callbacks.loggers import MLflow as MLflow
+    from wgan.callbacks.loggers import WandB as WandB
+    from wgan.callbacks.progress import Progress as Progress
+    from wgan.callbacks.quality import Quality as Quality
+    from wgan.callbacks.samples import Samples as Samples
+    from wgan.callbacks.tensorboard import TensorBoard as TensorBoard
+    from wgan.data.images import ImageData as ImageData
+    from wgan.data.mnist import MNISTDigits as MNISTDigits
+    from wgan.model.lipschitz import LipschitzMethod as LipschitzMethod
+    from wgan.model.lipschitz import WeightClipping as WeightClipping
+    from wgan.model.networks import Critic as Critic
+    from wgan.model.networks import Generator as Generator
+    from wgan.model.wgan import WGAN as WGAN
+    from wgan.run.log import RunLog as RunLog
+    from wgan.sweeps.launch import Launch as Launch
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -13,9 +13,6 @@ from wgan.files import read_regular, write_whole
 WANDB_RUN, MLFLOW_RUN = "wandb_run_id", "mlflow_run_id"  # files of the run's folder
 SQLITE, STORE = "sqlite:///", PROJECT / "mlruns" / "mlflow.db"  # of all runs, so that MLflow compares them
 
-# What those need to be installed that send what a run has to others.
-PACKAGES = {"wgan.WandB": "wandb", "wgan.MLflow": "mlflow"}
-
 
 class CSV(CSVLogger):
     """Lightning's tables: csv/version_0/metrics.csv, and version_1 of the process that went on with the run."""

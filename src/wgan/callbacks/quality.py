@@ -23,8 +23,10 @@ from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.quality.figures import Reference, reference_of
 from wgan.quality.neighbours import nearest
-from wgan.quality.objective import FIGURES_OF_IMAGES, FINAL
+from wgan.quality.objective import FIGURES, FIGURES_OF_IMAGES, FINAL
 from wgan.quality.own import OwnFigure, measure_own
+
+NUMBERS = ("iteration", "epoch", "samples")
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,12 @@ class Quality(Callback):
         self.n = n
         self.final_n = final_n
         self.figures = figures
+        for name, figure in figures.items():
+            key = f"callbacks.quality.figures.{name}"
+            if not callable(figure):
+                raise UserError(f"{key}={figure}: must have a _target_, a function or a class of torchmetrics")
+            if not name.isidentifier() or name in (*FIGURES, *NUMBERS):
+                raise UserError(f"{key}: must have another name, of letters, digits and _")
 
     def list_figures(self, data: ImageData) -> list[str]:
         """The names of what is measured of such images."""
@@ -57,13 +65,15 @@ class Quality(Callback):
 
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
         read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
+        known = self.reference(trainer)
+        self.own_floor = measure_own(self.figures, known.held_out, known.images)  # and so does what is wrong with these
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         epoch = trainer.current_epoch + 1
         if self.is_due(epoch):
             figures = self.record(trainer, module, epoch, module.sample(self.n, self.seed))
             show_scalars(trainer, {f"quality/{name}": value for name, value in figures.items()}, module.iteration)
-            told = ", ".join(f"{name} {figures[name]:.4g}" for name in _told(figures))
+            told = ", ".join(f"{name} {figures[name]:.4g}" for name in _headline(figures))
             log.info("Epoch %d/%d: %s", epoch, trainer.max_epochs, told)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
@@ -71,7 +81,7 @@ class Quality(Callback):
         n = len(known.images) if self.final_n == "auto" else int(self.final_n)
         images = module.sample(n, self.seed)
         figures = self.record(trainer, module, trainer.current_epoch, images)
-        floor = known.floor | measure_own(self.figures, known.held_out, known.images)
+        floor = known.floor | self.own_floor
         show_scalars(trainer, {f"{FINAL}{name}": value for name, value in figures.items()}, module.iteration)
         for name, value in figures.items():
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
@@ -79,7 +89,7 @@ class Quality(Callback):
         indices, _ = nearest(images[:10], known.images)
         write_whole(folder / "nearest.png", png(grid(torch.cat([images[:10], known.images[indices]]), columns=10)))
         if self.every_n_epochs and (folder / METRICS).exists():
-            name, share = _told(figures)
+            name, share = _headline(figures)
             correlation = plot_quality(folder, self.n, floor, name, share)
             if not correlation.isnan():
                 trainer.callback_metrics["spearman"] = correlation
@@ -97,7 +107,7 @@ class Quality(Callback):
         known = self.reference(trainer)
         figures = known.measure(images) | measure_own(self.figures, images, known.images)
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
-        values = {"iteration": module.iteration, "epoch": epoch, "samples": len(images), **figures}
+        values = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True)) | figures
         row = {name: str(value) for name, value in (values | {"wasserstein": estimate}).items()}
         folder = Path(trainer.default_root_dir)
         earlier = [
@@ -114,8 +124,8 @@ class Quality(Callback):
         return figures
 
 
-def _told(figures: Mapping[str, float]) -> tuple[str, str]:
-    """The two figures that say most: those of digits, or the last one, which is the user's own, and the first."""
+def _headline(figures: Mapping[str, float]) -> tuple[str, str]:
+    """The two figures to tell and to plot: of digits the known ones, of other images the user's own and the first."""
     if "fid_mnist" in figures:
         return "fid_mnist", "digit_share"
     return list(figures)[-1], next(iter(figures))

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.callbacks.quality import Quality
 from wgan.files import write_whole
 from wgan.model.sampling import sample_images
 from wgan.quality.figures import reference_of
 from wgan.quality.own import measure_own
-from wgan.run.building import build_callbacks, build_data
+from wgan.run.building import build_data, build_own_figures
 from wgan.run.checkpoints import load_generator
 from wgan.run.checks import check_values
 from wgan.run.configuration import load_configuration, resolve_references
@@ -42,11 +41,12 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     trust = list(cfg.trust)
     generator = load_generator(folder, None if cfg.checkpoint == "final" else cfg.checkpoint, trust=trust)
     run = resolve_references(load_configuration(folder, "run"))
+    run.logger = {}  # nothing is logged
     check_targets(run, trust)
     if run.data._target_ == "wgan.MNISTDigits":
         run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
     known = reference_of(build_data(run))
-    own = next((each.figures for each in build_callbacks(run) if isinstance(each, Quality)), {})
+    own = build_own_figures(run)
     floor = known.floor | measure_own(own, known.held_out, known.images)
     n = len(known.images) if cfg.n == "auto" else cfg.n
     first = OmegaConf.select(run, "callbacks.quality.seed", default=run.seed) if cfg.seed == "auto" else cfg.seed

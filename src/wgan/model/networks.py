@@ -87,12 +87,12 @@ def _quarter(image_shape: ImageShape) -> tuple[int, int]:
     return height // 4, width // 4
 
 
-def build_network(make: MakeNetwork, torch_rng: torch.Generator, **sizes: Any) -> nn.Module:
+def build_network(make: MakeNetwork, torch_rng: torch.Generator | None, **sizes: Any) -> nn.Module:
     """A network of the project's or of the user's own.
 
     Args:
         make: gets those of `sizes` that it takes.
-        torch_rng: a network that has a method `initialise` draws its weights anew with it.
+        torch_rng: a network that has a method `initialise` draws its weights anew with it. None: weights do not matter.
         sizes: latent_dim, label_dim (0: there are no labels) and image_shape (channels, height, width).
     """
     parameters = inspect.signature(make).parameters.values()
@@ -102,6 +102,6 @@ def build_network(make: MakeNetwork, torch_rng: torch.Generator, **sizes: Any) -
     network = make(**{name: sizes[name] for name in sizes if (takes_all or name in taken) and name not in typed})
     if not isinstance(network, nn.Module):
         raise UserError(f"model: {make} must make an nn.Module, and makes a {type(network).__name__}")
-    if callable(initialise := getattr(network, "initialise", None)):
+    if torch_rng and callable(initialise := getattr(network, "initialise", None)):
         initialise(torch_rng)
     return network

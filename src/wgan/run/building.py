@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +18,7 @@ from wgan.model import randomness
 from wgan.model.networks import Generator, ImageShape, build_network
 from wgan.model.wgan import WGAN
 from wgan.quality.objective import LOSSES, figure_of
+from wgan.quality.own import OwnFigure
 from wgan.run.configuration import resolve_references
 
 TENSORBOARD = DictConfig({"tensorboard": {"_target_": "wgan.TensorBoard"}})  # of runs from before there was a choice
@@ -47,21 +49,35 @@ def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
     return model
 
 
-def build_generator(cfg: DictConfig, image_shape: ImageShape) -> nn.Module:
-    """The generator alone, whose weights are to be loaded."""
-    torch_rng = randomness.initial_weights(0)
-    with randomness.seeded_globally(torch_rng.initial_seed()):
-        make: Any = Generator
-        if "generator" in cfg.model:
-            make = instantiate(_with_partials(cfg, LATER).model.generator, _convert_="all")
-        return build_network(make, torch_rng, latent_dim=cfg.model.latent_dim, label_dim=0, image_shape=image_shape)
+def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> nn.Module:
+    """The generator alone, whose weights are to be loaded.
+
+    Raises:
+        ValueError: if it is one of ours, or of PyTorch's layers, with more than `largest` parameters.
+    """
+    make: Any = Generator
+    if "generator" in cfg.model:
+        make = instantiate(_with_partials(cfg, LATER).model.generator, _convert_="all")
+    sizes = {"latent_dim": cfg.model.latent_dim, "label_dim": 0, "image_shape": image_shape}
+    with randomness.seeded_globally(0):
+        if make is Generator or make.func.__module__.startswith(("wgan.", "torch.")):
+            with torch.device("meta"):  # which takes no memory: a stranger may ask for much
+                parameters = sum(each.numel() for each in build_network(make, None, **sizes).parameters())
+            if parameters > largest:
+                raise ValueError(f"the generator has {parameters} parameters")
+        return build_network(make, None, **sizes)
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """The callbacks of a run, in their order."""
-    own = [(name, figure) for name, callback in cfg.callbacks.items() for figure in callback.get("figures", ())]
-    cfg = _with_partials(cfg, [f"callbacks.{name}.figures.{figure}" for name, figure in own])
-    return [instantiate(callback, _convert_="all") for callback in cfg.callbacks.values()]
+    return [instantiate(each, _convert_="all") for each in _with_partials(cfg, _own_figures(cfg)).callbacks.values()]
+
+
+def build_own_figures(cfg: DictConfig) -> dict[str, OwnFigure]:
+    """The user's own figures of quality, by name."""
+    places = _own_figures(cfg)
+    cfg = _with_partials(cfg, places)
+    return {place.rpartition(".")[2]: instantiate(OmegaConf.select(cfg, place), _convert_="all") for place in places}
 
 
 def build_loggers(cfg: DictConfig, folder: Path, after: int) -> list[Logger]:
@@ -88,6 +104,12 @@ def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData)
     if name not in (measured := quality.list_figures(data)):
         there = ", ".join((*measured, *LOSSES))
         raise UserError(f"objective={cfg.objective}: is not measured of these images; choose one of {there}")
+
+
+def _own_figures(cfg: DictConfig) -> list[str]:
+    """Their places in the configuration."""
+    found = [(name, figure) for name, callback in cfg.callbacks.items() for figure in callback.get("figures") or ()]
+    return [f"callbacks.{name}.figures.{figure}" for name, figure in found]
 
 
 def _with_partials(cfg: DictConfig, places: tuple[str, ...] | list[str]) -> DictConfig:

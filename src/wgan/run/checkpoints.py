@@ -31,7 +31,7 @@ from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
 from wgan.run.trust import Trust, check_targets
 
 LARGEST_GENERATOR = 2**32  # bytes
-LARGEST_SIDE = 1024  # pixels of an image
+LARGEST_SIDE = 1024  # pixels of an image, or its channels
 
 PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
 EPOCH = re.compile(r"epoch=(\d+)\.ckpt")
@@ -182,6 +182,7 @@ def load_generator(folder: Path, checkpoint: str | None = None, *, trust: Trust)
             raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     cfg = resolve_references(cfg)
+    cfg.logger = {}  # nothing is logged
     check_targets(cfg, trust)
     try:
         if checkpoint:
@@ -191,7 +192,7 @@ def load_generator(folder: Path, checkpoint: str | None = None, *, trust: Trust)
         else:
             weights = load(read_regular(path, LARGEST_GENERATOR))
             shape = read_result(folder).get("image_shape", GREY_28)
-        generator = build_generator(cfg, _image_shape(shape))
+        generator = build_generator(cfg, _image_shape(shape), LARGEST_GENERATOR // 4)
         generator.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError, DamagedError) as error:
         raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error

@@ -19,6 +19,11 @@ CONFIGURATION = ".hydra/config.yaml"
 
 REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}", re.ASCII)  # to another key, as ${optimizer.lr}
 
+NAMESPACES = ("wgan", "torch", "pytorch_lightning")  # of classes that may be built from anybody's folder
+
+# Loggers that send what a run has to others, each with the package that it needs.
+SENDING = {"wgan.WandB": "wandb", "wgan.MLflow": "mlflow"}
+
 NO_TEXT = "must not be a text with ${ in it; write the value itself"
 
 # What a file may have at most; a run's has some 3,000 bytes, 4 levels and 80 values.
@@ -115,6 +120,14 @@ def read_configuration(path: Path) -> DictConfig:
     except Exception as error:  # YAML can be wrong in many ways
         raise UserError("is damaged; name another run") from error
     return DictConfig(name_stably(raw))
+
+
+def trust_needed(cfg: DictConfig) -> str:
+    """What a command needs besides the folder of a run, " 'trust=[mynets]'" say; nothing where all classes are ours."""
+    targets = [str(value) for key, value in leaves(OmegaConf.to_container(cfg)) if key.endswith("._target_")]
+    packages = dict.fromkeys(SENDING.get(target) or target.partition(".")[0] for target in targets)
+    foreign = [package for package in packages if package not in NAMESPACES]
+    return f" 'trust=[{','.join(foreign)}]'" if foreign else ""
 
 
 def name_stably(node: Any) -> Any:

@@ -22,7 +22,7 @@ from wgan.quality.objective import value_of
 from wgan.run import checkpoints as weights
 from wgan.run import folder as runs
 from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
-from wgan.run.configuration import resolve_references
+from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.machine import check_machine, has_bfloat16
 from wgan.run.trust import Trust, check_targets
@@ -128,5 +128,5 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
     log.info("Run folder:  %s", folder)
     log.info("Curves:      tensorboard --logdir %s", folder.parent)  # HParams knows no figures of a run on its own
-    log.info("More images: python generate.py run=%s n=100 out=samples.png", folder)
+    log.info("More images: python generate.py run=%s n=100 out=samples.png%s", folder, trust_needed(cfg))
     return objective

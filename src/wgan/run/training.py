@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from wgan.errors import UserError
 from wgan.run import folder as runs
 from wgan.run.checks import check_training, check_values
-from wgan.run.configuration import load_configuration, save_configuration
+from wgan.run.configuration import load_configuration, save_configuration, trust_needed
 from wgan.run.log import check_log
 from wgan.run.resuming import check_unchanged
 
@@ -36,7 +36,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
     check_training(cfg)
     check_values(DictConfig({"trust": trust}))
     check_log(folder)
-    how_to_resume = f"python train.py resume={shlex.quote(str(folder))}"
+    how_to_resume = f"python train.py resume={shlex.quote(str(folder))}{trust_needed(cfg)}"
     with saying(how_to_resume, folder), runs.held(folder):
         if not resume:
             runs.check_unused(folder)

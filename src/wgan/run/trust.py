@@ -16,14 +16,12 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
-from wgan.callbacks.loggers import PACKAGES
 from wgan.data.images import ImageData
 from wgan.errors import UserError
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.wgan import WGAN
 from wgan.run.checks import leaves
-
-NAMESPACES = ("wgan", "torch", "pytorch_lightning")
+from wgan.run.configuration import NAMESPACES, SENDING
 
 Trust = Sequence[str] | None  # packages besides NAMESPACES; None: whatever can be imported
 
@@ -96,10 +94,10 @@ def _check_target(key: str, target: Any, trust: Trust) -> None:
     if not isinstance(target, str):
         raise UserError(f"{named}: must be the name of a class")
     package = target.partition(".")[0]
-    own = trust is None or any(_is_of(target, name) or PACKAGES.get(target) == name for name in trust)
-    if not own and target in PACKAGES:
+    own = trust is None or any(_is_of(target, name) or SENDING.get(target) == name for name in trust)
+    if not own and target in SENDING:
         sends = "sends what a run has to others; if you want that"
-        raise UserError(f"{named}: {sends}, add 'trust=[{PACKAGES[target]}]'")
+        raise UserError(f"{named}: {sends}, add 'trust=[{SENDING[target]}]'")
     if not own and not any(_is_of(target, name) for name in place.namespaces):
         raise UserError(
             f"{named}: is not of {', '.join(NAMESPACES)}, and the folder may come from a stranger; if you know "

@@ -4,10 +4,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -121,21 +121,25 @@ def check_jobs(config: DictConfig) -> None:
             check_machine(cfg)
 
 
-def _jobs(config: DictConfig, overrides: list[Override]) -> Iterable[list[str]]:
+def _jobs(config: DictConfig, overrides: list[Override]) -> Iterator[list[str]]:
     """The overrides of each job of a grid; of a search, those of its corners, one after the other."""
-    if str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
-        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-        return jobs
-    return _corners(overrides)
-
-
-def _corners(overrides: list[Override]) -> Iterator[list[str]]:
     values = {override.get_key_element(): list(_values(override)) for override in overrides}
-    first = {key: f"{key}={found[0]}" for key, found in values.items()}
-    yield list(first.values())
+    if str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
+        if ranges := [override for override in overrides if isinstance(override.value(), IntervalSweep)]:
+            raise UserError(f"{ranges[0].input_line}: is for a search; add +search=NAME, or give values as 0.01,0.05")
+        combinations: Iterable[tuple[Any, ...]] = product(*values.values())
+    else:
+        combinations = _corners(values)
+    for combination in combinations:
+        yield [f"{key}={value}" for key, value in zip(values, combination, strict=True)]
+
+
+def _corners(values: dict[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
+    first = {key: found[0] for key, found in values.items()}
+    yield tuple(first.values())
     for key, found in values.items():
         for value in found[1:]:
-            yield list({**first, key: f"{key}={value}"}.values())
+            yield tuple({**first, key: value}.values())
 
 
 def _values(override: Override) -> Iterator[Any]:
