@@ -80,7 +80,7 @@ def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
 
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
-    for overrides in ([], ["optimizer=adam"]):
+    for overrides in ([], ["optimizer=adam"], ["+logger=wandb"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)

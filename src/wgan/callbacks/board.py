@@ -39,8 +39,8 @@ def show_histogram(trainer: Trainer, name: str, values: Tensor, iteration: int) 
 
 def flush_boards(trainer: Trainer) -> None:
     """Let what was shown reach the disk."""
-    for writer in writers(trainer):
-        writer.flush()
+    for logger in trainer.loggers:
+        logger.save()
 
 
 def writers(trainer: Trainer) -> list[SummaryWriter]:

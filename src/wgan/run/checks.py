@@ -66,6 +66,12 @@ def check_training(cfg: DictConfig) -> None:
             raise UserError(f"{key}: must be given, as {key}=...")
     for name, callback in cfg.callbacks.items():
         _check_callback(f"callbacks.{name}", callback)
+    loggers = cfg.get("logger", {})
+    if not OmegaConf.is_dict(loggers):
+        raise UserError(f"logger={loggers}: must be one of the group's choices, which --help lists")
+    for name, logger in loggers.items():
+        if not OmegaConf.is_dict(logger):
+            raise UserError(f"logger.{name}={logger}: must be a logger's settings; ~logger.{name} removes it")
     for key, reason in REFUSED.items():
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")

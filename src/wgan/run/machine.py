@@ -20,7 +20,7 @@ def check_machine(cfg: DictConfig) -> None:
     if trainer.precision == "16-mixed" and (trainer.accelerator == "cpu" or not has_gpu):
         raise UserError("trainer.precision=16-mixed: needs a GPU; set trainer.precision=bf16-mixed or 32-true")
     for name, logger in cfg.get("logger", {}).items():
-        package = SENDING.get(logger._target_)
+        package = SENDING.get(logger.get("_target_"))
         if package and not find_spec(package):
             raise UserError(f"logger.{name}: needs the package {package}; pip install '.[{package}]' installs it")
     compilers = (os.environ.get("CXX", "g++"), "clang++", "cl")

@@ -101,6 +101,7 @@ RULES = {
         lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
     ),
     "callbacks.checkpoints.save_last": SWITCH,
+    "logger.wandb.mode": one_of("online", "offline", "disabled"),
     "trust": PACKAGES,
     "sweep": Rule(
         lambda value: isinstance(value, str) and SWEEP.fullmatch(value) is not None,

@@ -99,8 +99,9 @@ def _check_target(key: str, target: Any, trust: Trust) -> None:
         sends = "sends what a run has to others; if you want that"
         raise UserError(f"{named}: {sends}, add 'trust=[{SENDING[target]}]'")
     if not own and not any(_is_of(target, name) for name in place.namespaces):
+        ours = ", ".join(place.namespaces or NAMESPACES)
         raise UserError(
-            f"{named}: is not of {', '.join(NAMESPACES)}, and the folder may come from a stranger; if you know "
+            f"{named}: is not of {ours}, and the folder may come from a stranger; if you know "
             f"what {package} does, add 'trust=[{package}]'"
         )
     try:
