@@ -12,8 +12,8 @@ from wgan.run.rules import RULES
 BAD = [
     ("model.n_critc=5", "model.n_critc=5: no such key; did you mean model.n_critic?"),
     ("modle.n_critic=5", "modle.n_critic=5: no such key; did you mean model?"),
-    ("zzz=5", "zzz=5: no such key; there are seed, objective, sweep, rerun, fail_fast, jobs_per_gpu, "
-     "model, optimizer, data, trainer, callbacks, logger"),
+    ("zzz=5", "zzz=5: no such key; there are seed, objective, sweep, rerun, fail_fast, jobs_per_gpu, logger, "
+     "model, optimizer, data, trainer, callbacks"),
     ("lr=1e-4", "lr=1e-4: no such key; did you mean optimizer.lr?"),
     ("+lr=1e-4", "lr=0.0001: no such key; --help lists all"),
     ("model.critic_optimizer.lr=1", "model.critic_optimizer.lr=1: no such key; see --help"),
