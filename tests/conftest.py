@@ -165,9 +165,10 @@ def result(folder: Path) -> dict[str, Any]:
 def samples_of(folder: Path, n: int, seed: int = 0) -> "Tensor":
     """Images 0 to n-1 of a seed from a finished run, uint8 (n, 28, 28)."""
     from wgan.model.sampling import sample_images
-    from wgan.run.checkpoints import load_generator
+    from wgan.run.generator import load_generator
+    from wgan.run.trust import load_trusted
 
-    return sample_images(load_generator(folder, trust=None), n, 50, seed).squeeze(1)
+    return sample_images(load_generator(folder, load_trusted(folder, None)), n, 50, seed).squeeze(1)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

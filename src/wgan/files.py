@@ -10,6 +10,8 @@ from typing import BinaryIO
 METRICS = "metrics.csv"
 QUALITY = "quality.csv"
 
+FLOAT32 = 3.5e38  # no number of these tables is larger
+
 UNFINISHED = ".unfinished"
 
 LARGEST = 2**24  # bytes of a file, unless its reader says otherwise; a run's tables and pictures are far smaller

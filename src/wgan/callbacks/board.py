@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from wgan.data.pictures import picture
 
@@ -33,16 +32,12 @@ def show_image(trainer: Trainer, name: str, image: Tensor, iteration: int) -> No
 
 def show_histogram(trainer: Trainer, name: str, values: Tensor, iteration: int) -> None:
     """How numbers are spread, on TensorBoard."""
-    for writer in writers(trainer):
-        writer.add_histogram(name, values, iteration)
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_histogram(name, values, iteration)
 
 
 def flush_boards(trainer: Trainer) -> None:
     """Let what was shown reach the disk."""
     for logger in trainer.loggers:
         logger.save()
-
-
-def writers(trainer: Trainer) -> list[SummaryWriter]:
-    """Those of TensorBoard."""
-    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wgan.callbacks.board import flush_boards, show_scalars
 from wgan.errors import DivergenceError
-from wgan.files import METRICS, read_regular, write_whole
+from wgan.files import FLOAT32, METRICS, read_regular, write_whole
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 
@@ -26,8 +26,6 @@ TAGS = ("critic/loss_real", "critic/loss_fake", "generator/loss", "critic/wasser
 
 # Bytes of metrics.csv: of a row at most; of the rows that a killed process wrote after the last checkpoint; of all.
 ROW, LAST_ROWS, LARGEST_METRICS = 128, 2**23, 2**30
-
-FLOAT32 = 3.5e38  # no number of these is larger
 
 log = logging.getLogger(__name__)
 

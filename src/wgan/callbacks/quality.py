@@ -52,6 +52,7 @@ class Quality(Callback):
         self.n = n
         self.final_n = final_n
         self.figures = figures
+        self.own_floor: dict[str, float] = {}
         for name, figure in figures.items():
             key = f"callbacks.quality.figures.{name}"
             if not callable(figure):
@@ -65,8 +66,9 @@ class Quality(Callback):
 
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
         read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
-        known = self.reference(trainer)
-        self.own_floor = measure_own(self.figures, known.held_out, known.images)  # and so does what is wrong with these
+        if self.figures:  # and so does what is wrong with these
+            known = self.reference(trainer)
+            self.own_floor = measure_own(self.figures, known.held_out, known.images)
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         epoch = trainer.current_epoch + 1

@@ -13,13 +13,12 @@ from wgan.model.sampling import sample_images
 from wgan.quality.figures import reference_of
 from wgan.quality.own import measure_own
 from wgan.run.building import build_data, build_own_figures
-from wgan.run.checkpoints import load_generator
 from wgan.run.checks import check_values
-from wgan.run.configuration import load_configuration, resolve_references
 from wgan.run.folder import provenance
+from wgan.run.generator import load_generator
 from wgan.run.rules import EVALUATION_RULES
 from wgan.run.strangers import check_contents
-from wgan.run.trust import check_targets
+from wgan.run.trust import load_trusted
 
 EVALUATION = "evaluation.json"
 
@@ -38,11 +37,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     check_values(cfg, EVALUATION_RULES)
     folder = Path(cfg.run)
     check_contents(folder, f"run={folder}")
-    trust = list(cfg.trust)
-    generator = load_generator(folder, None if cfg.checkpoint == "final" else cfg.checkpoint, trust=trust)
-    run = resolve_references(load_configuration(folder, "run"))
-    run.logger = {}  # nothing is logged
-    check_targets(run, trust)
+    run = load_trusted(folder, list(cfg.trust))
+    generator = load_generator(folder, run, None if cfg.checkpoint == "final" else cfg.checkpoint)
     if run.data._target_ == "wgan.MNISTDigits":
         run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
     known = reference_of(build_data(run))

@@ -14,9 +14,9 @@ from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.randomness import sample_latents
 from wgan.model.sampling import generate_images, sample_images
-from wgan.run.checkpoints import load_generator
 from wgan.run.checks import check_values
-from wgan.run.configuration import load_configuration
+from wgan.run.generator import load_generator
+from wgan.run.trust import load_trusted
 
 STEPS = 10  # images of a way from one latent point to another
 
@@ -33,8 +33,8 @@ def generate(cfg: DictConfig) -> None:
     if cfg.mode == "interpolation" and cfg.n % STEPS:
         raise UserError(f"n={cfg.n}: must be a multiple of {STEPS}, the length of a row, with mode=interpolation")
     out = Path(cfg.out)
-    latent_dim = load_configuration(Path(cfg.run), "run").model.latent_dim
-    generator = load_generator(Path(cfg.run), trust=list(cfg.trust))
+    run = load_trusted(Path(cfg.run), list(cfg.trust))
+    generator, latent_dim = load_generator(Path(cfg.run), run), run.model.latent_dim
     if cfg.mode == "interpolation":
         ends = sample_latents(2 * cfg.n // STEPS, latent_dim, cfg.seed)
         images = generate_images(generator, interpolate(ends[::2], ends[1::2], STEPS))

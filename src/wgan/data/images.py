@@ -1,5 +1,6 @@
 """Real images in memory, and those of each iteration. What they are images of, a subclass says."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -57,10 +58,15 @@ class ImageData(LightningDataModule, ABC):
             )
         return images
 
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells these images from others."""
+        return hashlib.sha256(self.training_images.numpy().tobytes()).digest()
+
     def share_images(self, other: "ImageData") -> None:
         """Take the images of another object with the same settings, where it has enough for a batch of this one."""
         if other is not self and self.batch_size <= len(other.training_images):
-            self.__dict__["training_images"] = other.training_images
+            self.training_images = other.training_images
 
     @property
     def image_shape(self) -> ImageShape:

@@ -30,6 +30,8 @@ class MNISTDigits(ImageData):
     `root` holds MNIST/raw; a relative one starts at the project's folder. The test images are held out.
     """
 
+    digits: tuple[int, ...]
+
     def __init__(
         self, *, root: str, digit: int | str | Sequence[int], batch_size: int, n_critic: int, seed: int
     ) -> None:
@@ -39,7 +41,7 @@ class MNISTDigits(ImageData):
         self.digits = digits_of(digit)
 
     def load(self, *, train: bool) -> tuple[Tensor, Tensor]:
-        return load_digits(self.root, digits_of(self.digit), train=train)
+        return load_digits(self.root, self.digits, train=train)
 
     def describe_number(self) -> str:
         return f"the number of images with data.digit={self.digit}"

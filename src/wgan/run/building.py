@@ -1,5 +1,6 @@
 """What a configuration names, built."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,11 @@ from wgan.model.networks import Generator, ImageShape, build_network
 from wgan.model.wgan import WGAN
 from wgan.quality.objective import LOSSES, figure_of
 from wgan.quality.own import OwnFigure
-from wgan.run.configuration import resolve_references
 
 TENSORBOARD = DictConfig({"tensorboard": {"_target_": "wgan.TensorBoard"}})  # of runs from before there was a choice
 
 # What gets the rest of its arguments later.
-LATER = ("model.generator", "model.critic", "model.lipschitz", "model.critic_optimizer", "model.generator_optimizer")
+LATER = ("generator", "critic", "lipschitz", "critic_optimizer", "generator_optimizer")
 
 
 def build_data(cfg: DictConfig) -> ImageData:
@@ -39,9 +39,10 @@ def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
     Raises:
         hydra.errors.InstantiationException: if a class does not take what is configured.
     """
-    cfg = _with_partials(cfg, LATER)
+    settings = _with_partials(cfg.model, LATER)
+    # Also for layers in the configuration, which are made before the model.
     with randomness.seeded_globally(randomness.initial_weights(cfg.seed).initial_seed()):
-        make = instantiate(cfg.model, _partial_=True, _convert_="all")
+        make = instantiate(settings, _partial_=True, _convert_="all")
         try:
             model: WGAN = make(image_shape=image_shape)
         except (TypeError, ValueError) as error:
@@ -57,7 +58,7 @@ def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> n
     """
     make: Any = Generator
     if "generator" in cfg.model:
-        make = instantiate(_with_partials(cfg, LATER).model.generator, _convert_="all")
+        make = instantiate(_with_partials(cfg.model, LATER).generator, _convert_="all")
     sizes = {"latent_dim": cfg.model.latent_dim, "label_dim": 0, "image_shape": image_shape}
     with randomness.seeded_globally(0):
         if make is Generator or make.func.__module__.startswith(("wgan.", "torch.")):
@@ -70,14 +71,16 @@ def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> n
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """The callbacks of a run, in their order."""
-    return [instantiate(each, _convert_="all") for each in _with_partials(cfg, _own_figures(cfg)).callbacks.values()]
+    callbacks = _with_partials(cfg.callbacks, _own_figures(cfg))
+    return [instantiate(callback, _convert_="all") for callback in callbacks.values()]
 
 
 def build_own_figures(cfg: DictConfig) -> dict[str, OwnFigure]:
     """The user's own figures of quality, by name."""
     places = _own_figures(cfg)
-    cfg = _with_partials(cfg, places)
-    return {place.rpartition(".")[2]: instantiate(OmegaConf.select(cfg, place), _convert_="all") for place in places}
+    callbacks = _with_partials(cfg.callbacks, places)
+    figures = {place.rpartition(".")[2]: OmegaConf.select(callbacks, place) for place in places}
+    return {name: instantiate(figure, _convert_="all") for name, figure in figures.items()}
 
 
 def build_loggers(cfg: DictConfig, folder: Path, after: int) -> list[Logger]:
@@ -107,14 +110,15 @@ def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData)
 
 
 def _own_figures(cfg: DictConfig) -> list[str]:
-    """Their places in the configuration."""
+    """Their places among the callbacks."""
     found = [(name, figure) for name, callback in cfg.callbacks.items() for figure in callback.get("figures") or ()]
-    return [f"callbacks.{name}.figures.{figure}" for name, figure in found]
+    return [f"{name}.figures.{figure}" for name, figure in found]
 
 
-def _with_partials(cfg: DictConfig, places: tuple[str, ...] | list[str]) -> DictConfig:
-    cfg = resolve_references(cfg)
+def _with_partials(group: DictConfig, places: Sequence[str]) -> DictConfig:
+    """A group of the configuration, in which what is made at these places gets the rest of its arguments later."""
+    plain = DictConfig(OmegaConf.to_container(group, resolve=True))
     for place in places:
-        if OmegaConf.is_dict(OmegaConf.select(cfg, place)):
-            OmegaConf.update(cfg, f"{place}._partial_", True, force_add=True)
-    return cfg
+        if OmegaConf.is_dict(OmegaConf.select(plain, place)):
+            OmegaConf.update(plain, f"{place}._partial_", True, force_add=True)
+    return plain

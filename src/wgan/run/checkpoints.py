@@ -1,14 +1,12 @@
-"""Weights on disk: the checkpoints of a run and its exported generator. Reading them runs no code."""
+"""The checkpoints of a run. Reading them runs no code."""
 
 import logging
 import os
 import pickle
 import re
-import shlex
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
@@ -16,22 +14,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
 
 from wgan.errors import UserError
-from wgan.files import open_regular, read_regular, write_whole
-from wgan.model.networks import GREY_28, ImageShape
+from wgan.files import open_regular, write_whole
 from wgan.model.wgan import WGAN
-from wgan.run.building import build_generator
-from wgan.run.configuration import CONFIGURATION, load_configuration, resolve_references, stable_name
-from wgan.run.fingerprint import LENGTH, decisive_values
-from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
-from wgan.run.trust import Trust, check_targets
-
-LARGEST_GENERATOR = 2**32  # bytes
-LARGEST_SIDE = 1024  # pixels of an image, or its channels
+from wgan.run.configuration import stable_name
+from wgan.run.fingerprint import LENGTH
+from wgan.run.folder import CHECKPOINTS
 
 PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
 EPOCH = re.compile(r"epoch=(\d+)\.ckpt")
@@ -119,11 +108,11 @@ def newest_checkpoint(checkpoints: PlainCheckpoints, module: WGAN) -> Checkpoint
         UserError: if that one is another configuration's, or holds something else than a state of `module`, which has
             the state afterwards.
     """
-    for path in _newest_first(checkpoints.folder):
+    for path in newest_first(checkpoints.folder):
         try:
             checkpoint = read_checkpoint(path)
             state, optimizers, _, _, iteration = itemgetter(*PARTS)(checkpoint)
-            _check_configuration(path, checkpoint.get("configuration"), checkpoints.values)
+            check_configuration(path, checkpoint.get("configuration"), checkpoints.values)
             if type(iteration) is not int or iteration < 1:
                 raise ValueError(f"iteration {iteration}")
             module.load_state_dict(state)
@@ -137,12 +126,13 @@ def newest_checkpoint(checkpoints: PlainCheckpoints, module: WGAN) -> Checkpoint
     return None
 
 
-def _newest_first(checkpoints: Path) -> Iterator[Path]:
+def newest_first(checkpoints: Path) -> Iterator[Path]:
+    """The checkpoints in a folder: last.ckpt, then those of the epochs."""
     epochs = {int(found[1]): path for path in checkpoints.glob("*.ckpt") if (found := EPOCH.fullmatch(path.name))}
     return filter(Path.exists, (checkpoints / "last.ckpt", *(epochs[epoch] for epoch in sorted(epochs, reverse=True))))
 
 
-def _check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+def check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
     """Raises UserError if a checkpoint belongs to a run with other values."""
     if values is None:
         log.warning("%s: tells no configuration, as those of older versions; taken for one of this run", path)
@@ -154,78 +144,3 @@ def _check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict
                 f"{path}: is of a run with {key}={value} (this run has {wanted[key]}); delete it to continue from "
                 "another"
             )
-
-
-def write_generator(folder: Path, generator: nn.Module) -> None:
-    """The generator of a finished run, for `load_generator`."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
-    write_whole(folder / GENERATOR, save(weights))
-
-
-def load_generator(folder: Path, checkpoint: str | None = None, *, trust: Trust) -> nn.Module:
-    """The generator of a finished run, or of one of its checkpoints, rebuilt from the run's folder alone.
-
-    Args:
-        trust: packages whose classes the run's configuration may name, besides ours; None: any.
-
-    Raises:
-        UserError: if the folder is not that of a finished run, or has no such checkpoint.
-    """
-    cfg = load_configuration(folder, "run")
-    path = folder / CHECKPOINTS / f"{checkpoint}.ckpt" if checkpoint else folder / GENERATOR
-    if checkpoint and not path.is_file():
-        there = ", ".join(sorted(each.stem for each in path.parent.glob("*.ckpt"))) or "none"
-        raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
-    if not path.exists():
-        if read_result(folder).get("status") == "finished":
-            how = shlex.quote(f"resume={folder}")
-            raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}")
-        raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
-    cfg = resolve_references(cfg)
-    cfg.logger = {}  # nothing is logged
-    check_targets(cfg, trust)
-    try:
-        if checkpoint:
-            contents = read_checkpoint(path)
-            _check_configuration(path, contents.get("configuration"), decisive_values(cfg))
-            weights, shape = _generator_of(contents), contents.get("image_shape", GREY_28)
-        else:
-            weights = load(read_regular(path, LARGEST_GENERATOR))
-            shape = read_result(folder).get("image_shape", GREY_28)
-        generator = build_generator(cfg, _image_shape(shape), LARGEST_GENERATOR // 4)
-        generator.load_state_dict(weights)
-    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError, DamagedError) as error:
-        raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error
-    return generator
-
-
-def restore_generator(folder: Path, iterations: int, trust: Trust) -> None:
-    """Write the generator of a finished run, whose file is gone, again: from the checkpoint of its last iteration.
-
-    Raises:
-        UserError: if there is no such checkpoint.
-    """
-    for path in _newest_first(folder / CHECKPOINTS):
-        with suppress(DamagedError, KeyError, RuntimeError, TypeError):
-            if read_checkpoint(path)["iteration"] == iterations:
-                write_generator(folder, load_generator(folder, path.stem, trust=trust))
-                log.info("%s was gone; made again from %s", folder / GENERATOR, path)
-                return
-    raise UserError(
-        f"{folder / GENERATOR}: is gone, and no checkpoint is of iteration {iterations}, the last; delete "
-        f"{folder / RESULT} to go on from the checkpoints that there are"
-    )
-
-
-def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    prefix = "generator."
-    state = checkpoint["state_dict"]
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-
-
-def _image_shape(found: Any) -> ImageShape:
-    """Raises ValueError if it is none, or one of images that are too large."""
-    channels, height, width = found
-    if not all(type(size) is int and 1 <= size <= LARGEST_SIDE for size in (channels, height, width)):
-        raise ValueError(f"image_shape {found}")
-    return channels, height, width

@@ -47,7 +47,12 @@ def decisive_values(cfg: DictConfig) -> dict[str, Any]:
 
 def fingerprint(cfg: DictConfig) -> str:
     """Eight hexadecimal digits that differ where two configurations compute different things."""
-    return hashlib.sha256(json.dumps(decisive_values(cfg), sort_keys=True).encode()).hexdigest()[:8]
+    return fingerprint_values(decisive_values(cfg))
+
+
+def fingerprint_values(values: Values) -> str:
+    """The same, of decisive values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def compute_the_same(earlier: Values, values: Values, find_defaults: Callable[[], Values]) -> bool:

@@ -24,6 +24,7 @@ from wgan.run import folder as runs
 from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
 from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
+from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
 from wgan.run.trust import Trust, check_targets
 
@@ -120,7 +121,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     length = {"max_epochs": cfg.trainer.max_epochs}
     place = {"device": str(trainer.strategy.root_device), "threads": torch.get_num_threads()}
     shape = {"image_shape": list(module.image_shape)}
-    weights.write_generator(folder, module.generator)
+    write_generator(folder, module.generator)
     outcome = {"status": "finished", "objective": objective} | figures
     runs.write_result(folder, **outcome, **counts, **length, **shape, **place, **provenance)
 

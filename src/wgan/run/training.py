@@ -59,7 +59,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
 def restore_missing_generator(folder: Path, result: dict[str, Any], trust: Sequence[str] | None) -> None:
     """See to it that a finished run, with this result, has its generator."""
     if not (folder / runs.GENERATOR).exists():
-        from wgan.run.checkpoints import restore_generator  # PyTorch takes seconds to import: most runs have it
+        from wgan.run.generator import restore_generator  # PyTorch takes seconds to import: most runs have it
 
         restore_generator(folder, result["iterations"], trust)
 

@@ -6,6 +6,7 @@ this project's classes, PyTorch's and Lightning's are built from it, and those o
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.utils import get_object
@@ -21,7 +22,7 @@ from wgan.errors import UserError
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.wgan import WGAN
 from wgan.run.checks import leaves
-from wgan.run.configuration import NAMESPACES, SENDING
+from wgan.run.configuration import NAMESPACES, SENDING, load_configuration, resolve_references
 
 Trust = Sequence[str] | None  # packages besides NAMESPACES; None: whatever can be imported
 
@@ -84,6 +85,18 @@ def check_targets(cfg: DictConfig, trust: Trust) -> None:
             raise UserError(f"{key}={value}: must not be given; name every argument")
         elif place.partition(".")[0] in ("trainer", "callbacks") and _is_path(name, value):
             raise UserError(f"{key}={value}: must name no folder; a run stays in its own, which hydra.run.dir chooses")
+
+
+def load_trusted(folder: Path, trust: Trust) -> DictConfig:
+    """The configuration of the run in a folder: plain values, and no loggers, for nothing is trained with it.
+
+    Raises:
+        UserError: if it names what `check_targets` refuses, or is none.
+    """
+    cfg = resolve_references(load_configuration(folder, "run"))
+    cfg.logger = {}
+    check_targets(cfg, trust)
+    return cfg
 
 
 def _check_target(key: str, target: Any, trust: Trust) -> None:

@@ -1,7 +1,7 @@
 """What a job is called: its overrides, and a fingerprint of all that decides what it computes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan.errors import UserError
 from wgan.run.configuration import CONFIGURATION, read_configuration, settle_values
-from wgan.run.fingerprint import HOW, Values, compute_the_same, decisive_values, fingerprint, is_or_is_below
+from wgan.run.fingerprint import HOW, Values, compute_the_same, decisive_values, fingerprint_values, is_or_is_below
 from wgan.sweeps.workers import number_of_workers
 
 LONGEST = 80  # characters of the overrides in a folder's name
@@ -53,12 +53,18 @@ def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str], find_def
     Names end with a fingerprint. That of a job which an earlier version trained, without the keys of today, is another
     one: such a job is known by its configuration.
     """
-    known, values = fingerprint(cfg), decisive_values(cfg)
-    # Hydra would resolve a name with "${", to a place anywhere.
-    folders = [path for path in sorted(sweep.glob("*-????????")) if path.is_dir() and "${" not in path.name]
-    named = (path.name for path in folders if path.name.endswith(f"-{known}"))
+    values = decisive_values(cfg)
+    known = fingerprint_values(values)
+    named = (path.name for path in _job_folders(sweep, known))
+    folders = _job_folders(sweep, "?" * len(known))
     earlier = (path.name for path in folders if compute_the_same(_values_in(path), values, find_defaults))
     return next(named, None) or next(earlier, None) or f"{slug(overrides)}-{known}"
+
+
+def _job_folders(sweep: Path, ending: str) -> Iterator[Path]:
+    for path in sorted(sweep.glob(f"*-{ending}")):
+        if path.is_dir() and "${" not in path.name:  # which Hydra would resolve, to a place anywhere
+            yield path
 
 
 def default_values(hydra: HydraConf) -> Values:

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from wgan.commands.errors import explanation, printable
 from wgan.errors import UserError
-from wgan.files import METRICS, QUALITY, read_regular, write_whole
+from wgan.files import FLOAT32, METRICS, QUALITY, read_regular, write_whole
 from wgan.quality.objective import LOSSES, figure_of
 from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
@@ -26,7 +26,6 @@ from wgan.sweeps.outcomes import Job, Sweep
 if TYPE_CHECKING:
     from jinja2 import Template
 
-FLOAT32 = 3.5e38  # no number of a run is larger
 LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows no curve
 
 log = logging.getLogger(__name__)

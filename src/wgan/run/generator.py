@@ -1,0 +1,101 @@
+"""The exported generator of a run, and those of its checkpoints."""
+
+import logging
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from wgan.errors import UserError
+from wgan.files import read_regular, write_whole
+from wgan.model.networks import GREY_28, ImageShape
+from wgan.run.building import build_generator
+from wgan.run.checkpoints import DamagedError, check_configuration, newest_first, read_checkpoint
+from wgan.run.configuration import CONFIGURATION, trust_needed
+from wgan.run.fingerprint import decisive_values
+from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
+from wgan.run.trust import Trust, load_trusted
+
+LARGEST_GENERATOR = 2**32  # bytes
+LARGEST_SIDE = 1024  # pixels of an image, or its channels
+
+log = logging.getLogger(__name__)
+
+
+def write_generator(folder: Path, generator: nn.Module) -> None:
+    """The generator of a finished run, for `load_generator`."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
+    write_whole(folder / GENERATOR, save(weights))
+
+
+def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None) -> nn.Module:
+    """The generator of a finished run, or of one of its checkpoints.
+
+    Args:
+        cfg: the run's configuration, from `load_trusted`.
+
+    Raises:
+        UserError: if the folder is not that of a finished run, or has no such checkpoint.
+    """
+    path = folder / CHECKPOINTS / f"{checkpoint}.ckpt" if checkpoint else folder / GENERATOR
+    if checkpoint and not path.is_file():
+        there = ", ".join(sorted(each.stem for each in path.parent.glob("*.ckpt"))) or "none"
+        raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
+    if not path.exists():
+        if read_result(folder).get("status") == "finished":
+            how = shlex.quote(f"resume={folder}")
+            raise UserError(
+                f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}{trust_needed(cfg)}"
+            )
+        raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
+    try:
+        if checkpoint:
+            contents = read_checkpoint(path)
+            check_configuration(path, contents.get("configuration"), decisive_values(cfg))
+            weights, shape = _generator_of(contents), contents.get("image_shape", GREY_28)
+        else:
+            weights = load(read_regular(path, LARGEST_GENERATOR))
+            shape = read_result(folder).get("image_shape", GREY_28)
+        generator = build_generator(cfg, _image_shape(shape), LARGEST_GENERATOR // 4)
+        generator.load_state_dict(weights)
+    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError, DamagedError) as error:
+        raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error
+    return generator
+
+
+def restore_generator(folder: Path, iterations: int, trust: Trust) -> None:
+    """Write the generator of a finished run, whose file is gone, again: from the checkpoint of its last iteration.
+
+    Raises:
+        UserError: if there is no such checkpoint.
+    """
+    cfg = load_trusted(folder, trust)
+    for path in newest_first(folder / CHECKPOINTS):
+        with suppress(DamagedError, KeyError, RuntimeError, TypeError):
+            if read_checkpoint(path)["iteration"] == iterations:
+                write_generator(folder, load_generator(folder, cfg, path.stem))
+                log.info("%s was gone; made again from %s", folder / GENERATOR, path)
+                return
+    raise UserError(
+        f"{folder / GENERATOR}: is gone, and no checkpoint is of iteration {iterations}, the last; delete "
+        f"{folder / RESULT} to go on from the checkpoints that there are"
+    )
+
+
+def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    prefix = "generator."
+    state = checkpoint["state_dict"]
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _image_shape(found: Any) -> ImageShape:
+    """Raises ValueError if it is none, or one of images that are too large."""
+    channels, height, width = found
+    if not all(type(size) is int and 1 <= size <= LARGEST_SIDE for size in (channels, height, width)):
+        raise ValueError(f"image_shape {found}")
+    return channels, height, width
