@@ -75,7 +75,8 @@ class Quality(Callback):
         if self.is_due(epoch):
             figures = self.record(trainer, module, epoch, module.sample(self.n, self.seed))
             show_scalars(trainer, {f"quality/{name}": value for name, value in figures.items()}, module.iteration)
-            told = ", ".join(f"{name} {figures[name]:.4g}" for name in _headline(figures))
+            name, share = _headline(figures)
+            told = f"{name} {figures[name]:.4g}, {share} {figures[share]:.3f}"
             log.info("Epoch %d/%d: %s", epoch, trainer.max_epochs, told)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
