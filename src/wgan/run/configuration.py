@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from wgan import HOMES
+import wgan
 from wgan.errors import UserError
 from wgan.files import read_regular, write_whole
 from wgan.run.checks import check_values, leaves
@@ -145,7 +145,7 @@ def name_stably(node: Any) -> Any:
 def stable_name(target: Any) -> Any:
     """wgan.WGAN of wgan.module.WGAN, where older runs have it."""
     package, _, name = str(target).rpartition(".")
-    return f"wgan.{name}" if f"{package}.".startswith("wgan.") and name in HOMES else target
+    return f"wgan.{name}" if f"{package}.".startswith("wgan.") and name in wgan.__all__ else target
 
 
 def _is_interpolated(node: Any) -> TypeGuard[str]:

@@ -1,0 +1,24 @@
+import pathlib
+
+from .callbacks.critic_weights import CriticWeights as CriticWeights
+from .callbacks.divergence import Divergence as Divergence
+from .callbacks.history import History as History
+from .callbacks.loggers import CSV as CSV
+from .callbacks.loggers import MLflow as MLflow
+from .callbacks.loggers import WandB as WandB
+from .callbacks.progress import Progress as Progress
+from .callbacks.quality import Quality as Quality
+from .callbacks.samples import Samples as Samples
+from .callbacks.tensorboard import TensorBoard as TensorBoard
+from .data.images import ImageData as ImageData
+from .data.mnist import MNISTDigits as MNISTDigits
+from .model.lipschitz import LipschitzMethod as LipschitzMethod
+from .model.lipschitz import WeightClipping as WeightClipping
+from .model.networks import Critic as Critic
+from .model.networks import Generator as Generator
+from .model.wgan import WGAN as WGAN
+from .run.log import RunLog as RunLog
+from .sweeps.launch import Launch as Launch
+
+PROJECT: pathlib.Path
+__all__: list[str]
