@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import BARE, PROJECT, configuration
+from conftest import BARE, PROJECT, Run, configuration
 from PIL import Image
 
 import bench.__main__ as bench
-from bench import results, scaling, sweeps
+from bench import figures, results, scaling, sweeps
 from wgan.quality.objective import FIGURES
 from wgan.run.machine import has_bfloat16
 from wgan.run.training import train
@@ -82,6 +82,20 @@ def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[end - 1] == "| `spearman` | 0.5 ± 0 | 0.5 ± 0 |  |"
     assert end == 2 + len(FIGURES) + 1
     assert lines[end + 3 :] == ["| 97 | 240 | 0.5 | 7 | 600 | 0.5 | 7 |", "| 194 | 24 | 0.9 | 8 | 60 | 0.9 | 8 |"]
+
+
+@pytest.mark.slow
+def test_the_figures_of_known_images(
+    smoke_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(figures, "SIZES", (20, 30))
+    monkeypatch.setattr(figures, "ALL", (0, 1))
+    figures.main(str(smoke_run.folder))
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line]
+    measured = {row[0]: dict(zip(figures.COLUMNS, row[1:], strict=True)) for row in rows}
+    assert measured["noise"] == {**dict.fromkeys(figures.COLUMNS, "0"), "fid_mnist": measured["noise"]["fid_mnist"]}
+    assert float(measured["real sevens, held out"]["coverage"]) > 0.9
+    assert {"20 of the generator", "30 of the generator", "30 black, beside all digits"} <= measured.keys()
 
 
 def test_how_long_a_job_takes_to_its_first_iteration(tmp_path: Path) -> None:

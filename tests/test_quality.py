@@ -58,6 +58,8 @@ def test_other_sevens_are_at_the_floor(measured: dict[str, Measured], known: Ref
     assert abs(figures["kid_mnist"]) < 1.5
     assert figures["precision"] > 0.85
     assert figures["recall"] > 0.85
+    assert figures["density"] == pytest.approx(1, abs=0.1)
+    assert figures["coverage"] == pytest.approx(1 - 2**-5, abs=0.02)
     assert figures["digit_share"] > 0.99
     assert 3 < figures["nearest_distance"] < 5
     assert known.floor == known.measure(known.held_out)
@@ -76,14 +78,15 @@ def test_a_collapsed_generator_has_precision_without_recall(measured: dict[str, 
     for kind in ("few", "one"):
         assert measured[kind]["precision"] == 1
         assert measured[kind]["recall"] < 0.01
+        assert measured[kind]["coverage"] < 0.06
         assert measured[kind]["digit_share"] == 1
 
 
 def test_noise_is_no_digit(measured: dict[str, Measured]) -> None:
     for kind in ("noise", "black"):
         assert measured[kind]["digit_share"] < 0.01
-        assert measured[kind]["precision"] < 0.01
-        assert measured[kind]["recall"] < 0.01
+        for name in ("precision", "recall", "density", "coverage"):
+            assert measured[kind][name] < 0.01
         assert measured[kind]["fid_mnist"] > measured["ones"]["fid_mnist"] / 2
     assert measured["noise"]["nearest_distance"] > 2 * measured["sevens"]["nearest_distance"]
 
@@ -92,21 +95,29 @@ def test_ones_are_digits_but_not_the_wanted_ones(measured: dict[str, Measured]) 
     assert measured["ones"]["digit_share"] < 0.02
     assert measured["ones"]["precision"] < 0.2
     assert measured["ones"]["recall"] < 0.05
+    assert measured["ones"]["density"] < 0.05
+    assert measured["ones"]["coverage"] < 0.05
     assert measured["mixed"]["digit_share"] == pytest.approx(0.5, abs=0.01)
     assert measured["mixed"]["precision"] == pytest.approx(0.5, abs=0.1)
     assert measured["mixed"]["recall"] > 0.7
+    assert measured["mixed"]["density"] == pytest.approx(0.5, abs=0.1)
+    assert measured["mixed"]["coverage"] > 0.7
 
 
 def test_blurred_sevens_are_sevens_of_less_variety(measured: dict[str, Measured]) -> None:
     assert measured["blurred"]["digit_share"] > 0.98
     assert measured["blurred"]["precision"] > 0.85
     assert measured["blurred"]["recall"] < 0.1
+    assert measured["blurred"]["density"] > 0.8
+    assert measured["blurred"]["coverage"] < 0.4
 
 
 def test_copies_are_found_out_by_their_nearest_neighbours_alone(measured: dict[str, Measured]) -> None:
     assert measured["copies"]["nearest_distance"] == 0
     assert measured["copies"]["precision"] > 0.85
     assert measured["copies"]["recall"] > 0.85
+    assert measured["copies"]["density"] > 0.9
+    assert measured["copies"]["coverage"] > 0.95
     for name in ("fid_mnist", "kid_mnist"):
         assert abs(measured["copies"][name]) < 1.5
 
@@ -183,9 +194,22 @@ def test_precision_and_recall_compare_as_many_images_as_the_floor_at_most(
 @pytest.mark.parametrize("digits", [(3,), (3, 8), tuple(range(10))], ids=str)
 def test_the_wanted_digits_can_be_others(digits: tuple[int, ...], make: Callable[..., Reference]) -> None:
     known = make(digits)
-    assert known.measure(known.held_out[:200])["digit_share"] > 0.97
+    figures = known.measure(known.held_out[:200])
     sevens = load_digits(PROJECT / "data", (7,), train=False)[0][:100]
-    assert known.measure(sevens)["digit_share"] == pytest.approx(1.0 if 7 in digits else 0.0, abs=0.03)
+    if len(digits) == 10:
+        assert "digit_share" not in figures  # it is 1, whatever is shown
+    else:
+        assert figures["digit_share"] > 0.97
+        assert known.measure(sevens)["digit_share"] == pytest.approx(1.0 if 7 in digits else 0.0, abs=0.03)
+
+
+def test_few_images_fool_precision_but_neither_density_nor_coverage() -> None:
+    images, held_out = (load_digits(PROJECT / "data", tuple(range(10)), train=train)[0] for train in (True, False))
+    known = Reference(images[:6000], held_out[:1000], tuple(range(10)))
+    black = [known.measure(torch.zeros(n, 1, 28, 28, dtype=torch.uint8)) for n in (50, 1000)]
+    assert [figures["precision"] for figures in black] == [1, 0]
+    assert all(figures["density"] < 0.05 for figures in black)
+    assert all(figures["coverage"] < 0.3 for figures in black)
 
 
 @pytest.fixture

@@ -118,9 +118,9 @@ def test_progress_gif_shows_the_grids_one_after_the_other(smoke_run: Run) -> Non
 def write(folder: Path, fids: list[float], estimates: list[float]) -> None:
     """The tables of a run with two iterations an epoch."""
     losses = [f"{2 * i + k},{i + 1},0,0,0,{mean + (-7, 7)[k - 1]}" for i, mean in enumerate(estimates) for k in (1, 2)]
-    quality = [f"{2 * i + 2},{i + 1},10,{fid},0,0,0,0.5,0,{estimates[i] + 7}" for i, fid in enumerate(fids)]
+    quality = [f"{2 * i + 2},{i + 1},10,{fid},0,0,0,0,0,0.5,0,{estimates[i] + 7}" for i, fid in enumerate(fids)]
     (folder / "metrics.csv").write_text("\n".join(["iteration,epoch,c1,c2,g,wasserstein", *losses, ""]))
-    (folder / "quality.csv").write_text("\n".join([",".join(COLUMNS), *quality, "99,9,12,0,0,0,0,0,0,0", ""]))
+    (folder / "quality.csv").write_text("\n".join([",".join(COLUMNS), *quality, "99,9,12,0,0,0,0,0,0,0,0,0", ""]))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.quality.figures import Reference, reference_of
 from wgan.quality.neighbours import nearest
-from wgan.quality.objective import FIGURES, FIGURES_OF_IMAGES, FINAL
+from wgan.quality.objective import FIGURES, FINAL, list_figures
 from wgan.quality.own import OwnFigure, measure_own
 
 NUMBERS = ("iteration", "epoch", "samples")
@@ -62,7 +62,7 @@ class Quality(Callback):
 
     def list_figures(self, data: ImageData) -> list[str]:
         """The names of what is measured of such images."""
-        return [*(FIGURES_OF_IMAGES if data.digits else ("nearest_distance",)), *self.figures]
+        return [*list_figures(data.digits), *self.figures]
 
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
         read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
@@ -130,7 +130,7 @@ class Quality(Callback):
 def _headline(figures: Mapping[str, float]) -> tuple[str, str]:
     """The two figures to tell and to plot: of digits the known ones, of other images the user's own and the first."""
     if "fid_mnist" in figures:
-        return "fid_mnist", "digit_share"
+        return "fid_mnist", "digit_share" if "digit_share" in figures else "coverage"
     return list(figures)[-1], next(iter(figures))
 
 
@@ -161,7 +161,7 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
     above.set(yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"Quality of {n} samples")
     shares.set(ylabel=share)
-    if share == "digit_share":
+    if share in ("digit_share", "coverage"):
         shares.set_ylim(0, 1.03)
     told = f"Spearman correlation with {name} {correlation:.2f}, {len(quality)} evaluations"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)

@@ -1,7 +1,7 @@
 """Figures of generated digits, measured against MNIST's own.
 
-fid_mnist, kid_mnist, precision and recall are the known metrics on the features of the digit classifier in place of
-Inception's, so that their values can be compared with each other, not with published ones.
+All but nearest_distance are the known metrics on the features of the digit classifier in place of Inception's. Their
+values can be compared with each other, not with published ones.
 """
 
 import warnings
@@ -14,9 +14,11 @@ from torchmetrics.image import FrechetInceptionDistance, KernelInceptionDistance
 
 from wgan.data.images import ImageData
 from wgan.quality.classifier import FEATURES, load_classifier
-from wgan.quality.neighbours import nearest
+from wgan.quality.neighbours import measure_coverage, measure_density, nearest
+from wgan.quality.objective import list_figures
 
-NEIGHBOURHOOD = 3  # k of Kynkäänniemi et al. 2019
+# The neighbours that make a neighbourhood: k of Kynkäänniemi et al. 2019, and of Naeem et al. 2020.
+PRECISION_K, DENSITY_K = 3, 5
 
 
 class Given(nn.Identity):
@@ -48,23 +50,30 @@ class Reference:
                 2018, estimated, so that it can be less than 0).
             precision, recall: shares in [0, 1] of the images that look real, and of the real ones that are covered
                 (Kynkäänniemi et al. 2019). They depend on the numbers of images: as many are taken of each kind, and
-                not more than are held out, so that they compare with the floor.
-            digit_share: share in [0, 1] that the classifier takes for a wanted digit.
+                not more than are held out, so that they compare with the floor. Few images or outliers fool them.
+            density, coverage: the same two questions, with neighbourhoods of real images alone (Naeem et al. 2020): in
+                how many of them an image lies, 1 of real ones, and the share in [0, 1] with an image in it. As many
+                real images are taken as are held out; for coverage, as many as there are images, at most.
+            digit_share: share in [0, 1] that the classifier takes for a wanted digit; not of all ten, where it is 1.
             nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
         """
-        distance = nearest(images, self.images)[1].mean().item()
-        return (self._measure_digits(images) if self.digits else {}) | {"nearest_distance": distance}
+        figures = self._measure_digits(images) if self.digits else {}
+        figures["nearest_distance"] = nearest(images, self.images)[1].mean().item()
+        return {name: figures[name] for name in list_figures(self.digits)}
 
     def _measure_digits(self, images: Tensor) -> dict[str, float]:
         features, digits = self.classifier.classify(images)
-        n = min(len(features), len(self.features), len(self.held_out))
-        thinned = (points[torch.arange(n) * len(points) // n] for points in (features, self.features))
-        precision, recall = calculate_precision_recall_part(*thinned, NEIGHBOURHOOD, 1000)
+        real = _thin(self.features, len(self.held_out))
+        n = min(len(features), len(real))
+        few, few_real = _thin(features, n), _thin(self.features, n)
+        precision, recall = calculate_precision_recall_part(few, few_real, PRECISION_K, 1000)
         return {
             "fid_mnist": frechet_distance(self.features, features),
             "kid_mnist": kernel_distance(self.features, features),
             "precision": precision,
             "recall": recall,
+            "density": measure_density(features, real, min(DENSITY_K, len(real) - 1)),
+            "coverage": measure_coverage(few, few_real, min(DENSITY_K, n - 1)),
             "digit_share": torch.isin(digits, torch.tensor(self.digits)).float().mean().item(),
         }
 
@@ -90,6 +99,12 @@ def reference_of(data: ImageData) -> Reference:
 def forget_reference() -> None:
     """Let the next look at a data set measure it anew."""
     _latest.clear()
+
+
+def _thin(points: Tensor, n: int) -> Tensor:
+    """At most n of the points (N, d), evenly spread."""
+    n = min(n, len(points))
+    return points[torch.arange(n) * len(points) // n]
 
 
 def frechet_distance(real: Tensor, generated: Tensor) -> float:

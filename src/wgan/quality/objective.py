@@ -1,13 +1,23 @@
 """The figures of a run, and the one that a sweeper minimises."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-FIGURES_OF_DIGITS = ("fid_mnist", "kid_mnist", "precision", "recall", "digit_share")
-FIGURES_OF_IMAGES = (*FIGURES_OF_DIGITS, "nearest_distance")
+FIGURES_OF_IMAGES = (
+    *("fid_mnist", "kid_mnist", "precision", "recall", "density", "coverage", "digit_share"),
+    "nearest_distance",
+)
 LOSSES = ("wasserstein", "c1", "c2", "g")
 FIGURES = (*FIGURES_OF_IMAGES, *LOSSES)
 
 FINAL = "final/"  # how the names of a run's final figures begin on the boards
+
+
+def list_figures(digits: Sequence[int] | None) -> list[str]:
+    """The figures of images that show these of MNIST's digits; None: other images."""
+    if digits is None:
+        return ["nearest_distance"]
+    left_out = "digit_share" if len(set(digits)) == 10 else ""  # of all ten digits it is always 1
+    return [name for name in FIGURES_OF_IMAGES if name != left_out]
 
 
 def figure_of(objective: str) -> str:
