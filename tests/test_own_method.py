@@ -20,7 +20,8 @@ from test_tensorboard import events_of
 from torch import Tensor, nn
 
 from wgan.errors import UserError
-from wgan.model.lipschitz import LipschitzMethod, WeightClipping
+from wgan.model.clipping import WeightClipping
+from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.networks import GREY_28, Critic, Generator
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_model

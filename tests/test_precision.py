@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
 from wgan.data.pictures import grid
-from wgan.model.lipschitz import WeightClipping
+from wgan.model.clipping import WeightClipping
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_data, build_model
 from wgan.run.training import train

@@ -29,7 +29,8 @@ def test_curves_have_a_point_an_iteration(smoke_run: Run) -> None:
         "critic/wasserstein": "wasserstein",
     }
     quality = {f"{place}/{name}" for place in ("quality", "final") for name in FIGURES_OF_IMAGES}
-    assert set(events.Tags()["scalars"]) == {*columns, *quality, "critic/clip_saturation"}
+    critic = {f"critic/{name}" for name in ("gradient_norm_real", "gradient_norm_generated", "clip_saturation")}
+    assert set(events.Tags()["scalars"]) == {*columns, *quality, *critic}
     metrics = np.genfromtxt(smoke_run.folder / "metrics.csv", delimiter=",", names=True)
     for tag, column in columns.items():
         points = events.Scalars(tag)
@@ -82,6 +83,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "model.latent_dim": 50,
         "model.n_critic": 5,
         "model.critic_update": "alternating",
+        "model.critic_norm": "batch",
         "model.clip_value": 0.01,
         "model.clip_scope": "kernels",
         "model.tf32": False,

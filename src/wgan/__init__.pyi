@@ -12,10 +12,12 @@ from .callbacks.samples import Samples as Samples
 from .callbacks.tensorboard import TensorBoard as TensorBoard
 from .data.images import ImageData as ImageData
 from .data.mnist import MNISTDigits as MNISTDigits
+from .model.clipping import WeightClipping as WeightClipping
+from .model.gradient_penalty import GradientPenalty as GradientPenalty
 from .model.lipschitz import LipschitzMethod as LipschitzMethod
-from .model.lipschitz import WeightClipping as WeightClipping
 from .model.networks import Critic as Critic
 from .model.networks import Generator as Generator
+from .model.spectral_norm import SpectralNorm as SpectralNorm
 from .model.wgan import WGAN as WGAN
 from .run.log import RunLog as RunLog
 from .sweeps.launch import Launch as Launch

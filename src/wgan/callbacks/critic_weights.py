@@ -1,18 +1,36 @@
-"""What the Lipschitz method does to the critic, and how its kernels are spread."""
+"""What the critic is like: whether it is Lipschitz, what the method does to it, how its kernels are spread."""
 
 from pytorch_lightning import Callback, Trainer
-from torch import nn
+from torch import Tensor, nn
 
 from wgan.callbacks.board import show_histogram, show_scalars
+from wgan.model.lipschitz import measure_gradient_norms
+from wgan.model.networks import evaluating
+from wgan.model.pixels import scale_pixels
 from wgan.model.wgan import WGAN
+
+IMAGES = 100  # at which gradients are measured, real and generated ones
 
 
 class CriticWeights(Callback):
-    """At the end of each epoch: the method's own figures, as critic/clip_saturation; histograms of the kernels."""
+    """At the end of each epoch, on the boards:
+
+    critic/gradient_norm_real, critic/gradient_norm_generated: mean norm of the critic's gradient at images, in eval
+    mode; of a 1-Lipschitz critic no norm is larger than 1. The method's own figures, as critic/clip_saturation.
+    Histograms of the kernels.
+    """
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
-        figures = {f"critic/{name}": value.item() for name, value in module.lipschitz.figures(module.critic).items()}
-        show_scalars(trainer, figures, module.iteration)
-        convolutions = (layer for layer in module.critic.modules() if isinstance(layer, nn.Conv2d))
-        for number, layer in enumerate(convolutions, start=1):
-            show_histogram(trainer, f"critic/kernel_{number}", layer.weight, module.iteration)
+        real: Tensor = trainer.datamodule.images[:IMAGES]  # type: ignore[attr-defined]
+        generated = scale_pixels(module.sample(IMAGES, module.seed)).to(module.device)
+        with evaluating(module.critic):
+            figures = {
+                "gradient_norm_real": measure_gradient_norms(module.critic, real).mean(),
+                "gradient_norm_generated": measure_gradient_norms(module.critic, generated).mean(),
+            }
+            figures |= module.lipschitz.figures(module.critic)
+            named = {f"critic/{name}": value.item() for name, value in figures.items()}
+            show_scalars(trainer, named, module.iteration)
+            convolutions = (layer for layer in module.critic.modules() if isinstance(layer, nn.Conv2d))
+            for number, layer in enumerate(convolutions, start=1):
+                show_histogram(trainer, f"critic/kernel_{number}", layer.weight, module.iteration)

@@ -1,4 +1,4 @@
-"""What keeps the critic Lipschitz: one class a method."""
+"""What keeps the critic Lipschitz: the door for methods, each of which has a file of its own."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from wgan.errors import UserError
 
 
 class LipschitzMethod:
-    """A door: a method of one's own overrides what it needs. By default each step does nothing."""
+    """A method of one's own overrides what it needs. By default each step does nothing."""
 
     def prepare(self, critic: nn.Module) -> None:
         """Called once, before training: may change the critic's layers.
@@ -34,38 +34,18 @@ class LipschitzMethod:
         return {}
 
 
-class WeightClipping(LipschitzMethod):
-    """Weights of the critic held within [-clip_value, clip_value] (Arjovsky et al. 2017, Algorithm 1, line 7).
+def measure_gradient_norms(critic: nn.Module, images: Tensor) -> Tensor:
+    """Norms (n,) of the critic's gradients at images (n, channels, height, width); they can be differentiated."""
+    images = images.detach().requires_grad_()
+    (gradients,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    norms: Tensor = gradients.flatten(1).norm(dim=1)
+    return norms
 
-    `clip_scope` says which: "kernels", those of the convolutions; "all", every parameter, as in the paper.
-    """
 
-    def __init__(self, *, clip_value: float, clip_scope: str) -> None:
-        self.clip_value = clip_value
-        self.clip_scope = clip_scope
-
-    def prepare(self, critic: nn.Module) -> None:
-        if not self.weights(critic):
-            name = f"{type(critic).__module__}.{type(critic).__qualname__}"
-            raise UserError(
-                f"model.clip_scope={self.clip_scope}: would clip nothing of {name}, which has no such weights; "
-                "set model.clip_scope=all, or another model/lipschitz"
-            )
-
-    def weights(self, critic: nn.Module) -> list[Tensor]:
-        """The parameters that are clipped."""
-        if self.clip_scope == "all":
-            return list(critic.parameters())
-        convolutions = nn.Conv1d | nn.Conv2d | nn.Conv3d
-        return [layer.weight for layer in critic.modules() if isinstance(layer, convolutions)]
-
-    @torch.no_grad()
-    def project(self, critic: nn.Module) -> None:
-        for weight in self.weights(critic):
-            weight.clamp_(-self.clip_value, self.clip_value)
-
-    @torch.no_grad()
-    def figures(self, critic: nn.Module) -> dict[str, Tensor]:
-        """clip_saturation: the share, in [0, 1], of the clipped weights that sit at a bound."""
-        weights = torch.cat([weight.flatten() for weight in self.weights(critic)])
-        return {"clip_saturation": (weights.abs() >= self.clip_value).float().mean()}
+def refuse_batch_norm(critic: nn.Module, method: str) -> None:
+    """Raises UserError if the critic has batch norm, with which a score depends on the other images of the batch."""
+    if any(isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) for layer in critic.modules()):
+        raise UserError(
+            f"model/lipschitz={method}: does not go with batch norm in the critic, which mixes the images of a batch; "
+            "set model.critic_norm=layer or none"
+        )

@@ -1,7 +1,8 @@
 """Generator and critic for images in [-1, 1] whose height and width are multiples of 4."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,16 +19,19 @@ GREY_28: ImageShape = (1, 28, 28)
 
 
 class Critic(nn.Sequential):
-    """Images (n, *image_shape) to scores (n, 1), unbounded, higher for real images. By default 70,081 parameters."""
+    """Images (n, *image_shape) to scores (n, 1), unbounded, higher for real images. By default 70,081 parameters.
 
-    def __init__(self, *, image_shape: ImageShape = GREY_28, channels: int = 64) -> None:
+    `norm` is batch, layer (of all values of an image, with a scale and an offset a channel) or none.
+    """
+
+    def __init__(self, *, image_shape: ImageShape = GREY_28, channels: int = 64, norm: str = "batch") -> None:
         height, width = _quarter(image_shape)
         super().__init__(
             Conv2d(image_shape[0], channels, kernel_size=4, stride=2, padding=1),
-            nn.BatchNorm2d(channels),
+            _make_norm(norm, channels),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
             Conv2d(channels, channels, kernel_size=4, stride=2, padding=1),
-            nn.BatchNorm2d(channels),
+            _make_norm(norm, channels),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
             nn.Flatten(),
             nn.Linear(channels * height * width, 1),
@@ -69,6 +73,11 @@ class Generator(nn.Sequential):
         _draw_weights(self, torch_rng)
 
 
+def _make_norm(norm: str, channels: int) -> nn.Module:
+    layers = {"batch": nn.BatchNorm2d(channels), "layer": nn.GroupNorm(1, channels), "none": nn.Identity()}
+    return layers[norm]
+
+
 @torch.no_grad()
 def _draw_weights(network: nn.Module, torch_rng: torch.Generator) -> None:
     for layer in network.modules():
@@ -87,13 +96,24 @@ def _quarter(image_shape: ImageShape) -> tuple[int, int]:
     return height // 4, width // 4
 
 
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """The network in eval mode, in which a look at it changes nothing: the norms' averages stay as they are."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
 def build_network(make: MakeNetwork, torch_rng: torch.Generator | None, **sizes: Any) -> nn.Module:
     """A network of the project's or of the user's own.
 
     Args:
         make: gets those of `sizes` that it takes.
         torch_rng: a network that has a method `initialise` draws its weights anew with it. None: weights do not matter.
-        sizes: latent_dim, label_dim (0: there are no labels) and image_shape (channels, height, width).
+        sizes: latent_dim, label_dim (0: there are no labels), image_shape (channels, height, width), a critic's norm.
     """
     parameters = inspect.signature(make).parameters.values()
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from wgan.model.networks import evaluating
 from wgan.model.pixels import quantise_pixels
 from wgan.model.randomness import sample_latents
 
@@ -26,15 +27,13 @@ def generate_images(generator: nn.Module, latents: Tensor) -> Tensor:
     """
     device = next(generator.parameters()).device
     filled_up = torch.cat([latents, latents.new_zeros(-len(latents) % BATCH_SIZE, latents.shape[1])])
-    training = generator.training
-    generator.eval()
     images = torch.empty(0)
-    for start in range(0, len(filled_up), BATCH_SIZE):
-        # Not generator(...), which may be compiled: it would be compiled anew for this, and round otherwise.
-        made = quantise_pixels(generator.forward(filled_up[start : start + BATCH_SIZE].to(device)))
-        if start == 0:
-            # In one piece: pieces kept from each batch would lie between the memory that the next one needs.
-            images = torch.empty(len(filled_up), *made.shape[1:], dtype=torch.uint8)
-        images[start : start + BATCH_SIZE] = made
-    generator.train(training)
+    with evaluating(generator):
+        for start in range(0, len(filled_up), BATCH_SIZE):
+            # Not generator(...), which may be compiled: it would be compiled anew for this, and round otherwise.
+            made = quantise_pixels(generator.forward(filled_up[start : start + BATCH_SIZE].to(device)))
+            if start == 0:
+                # In one piece: pieces kept from each batch would lie between the memory that the next one needs.
+                images = torch.empty(len(filled_up), *made.shape[1:], dtype=torch.uint8)
+            images[start : start + BATCH_SIZE] = made
     return images[: len(latents)]

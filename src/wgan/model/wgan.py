@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 
 from wgan.errors import UserError
 from wgan.model import randomness
-from wgan.model.lipschitz import LipschitzMethod, WeightClipping
+from wgan.model.clipping import WeightClipping
+from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
 from wgan.model.randomness import Purpose, to_device
@@ -44,6 +45,7 @@ class WGAN(LightningModule):
         seed: int,
         generator: MakeNetwork = Generator,
         critic: MakeNetwork = Critic,
+        critic_norm: str = "batch",
         lipschitz: Callable[..., LipschitzMethod] = WeightClipping,
         image_shape: ImageShape = GREY_28,
         compile: bool = False,  # noqa: A002, the name that users know from PyTorch
@@ -67,8 +69,8 @@ class WGAN(LightningModule):
         torch_rng = randomness.initial_weights(seed)
         with randomness.seeded_globally(torch_rng.initial_seed()):
             self.generator = build_network(generator, torch_rng, **sizes)
-            self.critic = build_network(critic, torch_rng, **sizes)
-        self.lipschitz.prepare(self.critic)
+            self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
+            self.lipschitz.prepare(self.critic)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())

@@ -59,6 +59,7 @@ RULES = {
     "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
     "model.n_critic": whole(1, 10_000),
     "model.critic_update": one_of("alternating", "joint"),
+    "model.critic_norm": one_of("batch", "layer", "none"),
     "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
     "model.clip_scope": one_of("kernels", "all"),
     "model.compile": SWITCH,
