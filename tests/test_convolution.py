@@ -47,7 +47,7 @@ def test_single_channel_values_and_gradients_are_those_of_conv2d(
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-Arguments = dict[str, int]
+Arguments = dict[str, int | str]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,8 @@ Arguments = dict[str, int]
     [
         (Conv2d, nn.Conv2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
         (Conv2d, nn.Conv2d, {"kernel_size": 3, "dilation": 2, "groups": 2}),
+        (Conv2d, nn.Conv2d, {"kernel_size": 3, "padding": "same"}),
+        (Conv2d, nn.Conv2d, {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"}),
         (ConvTranspose2d, nn.ConvTranspose2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
         (ConvTranspose2d, nn.ConvTranspose2d, {"kernel_size": 3, "stride": 2, "output_padding": 1, "groups": 2}),
     ],

@@ -1,4 +1,4 @@
-"""Real images in memory, and those of each iteration. What they are images of, a subclass says."""
+"""Real images in memory, and the ones that each iteration takes. A subclass loads them."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -17,13 +17,13 @@ from wgan.model.randomness import Purpose, stream, to_device
 
 
 class ImageData(LightningDataModule, ABC):
-    """A door: images of one's own are a subclass with `load`.
+    """Images of one's own are a subclass with `load`.
 
-    A batch is one iteration's real images for the critic, (n_critic * batch_size / 2, channels, height, width) in
-    [-1, 1], drawn with replacement. An epoch has floor(images / batch_size) iterations.
+    A batch has the real images of one iteration, (n_critic * batch_size / 2, channels, height, width) in [-1, 1], drawn
+    with replacement. An epoch has floor(images / batch_size) iterations.
     """
 
-    digits: tuple[int, ...] | None = None  # of MNIST's that are shown: only for digits is there a classifier
+    digits: tuple[int, ...] | None = None  # the digits of MNIST that are shown; the classifier knows digits alone
 
     def __init__(self, *, batch_size: int, n_critic: int, seed: int) -> None:
         super().__init__()
@@ -33,18 +33,18 @@ class ImageData(LightningDataModule, ABC):
 
     @abstractmethod
     def load(self, *, train: bool) -> tuple[Tensor, Tensor]:
-        """Images, uint8 (N, channels, height, width), and their labels, int64 (N,), on the CPU.
+        """Load images, uint8 (N, channels, height, width), and their labels, int64 (N,), on the CPU.
 
         Args:
-            train: whether to train on them. The others are held out: their figures are the floor.
+            train: whether the images are trained on. The others are held out: their figures are the floor.
         """
 
     @cached_property
     def training_images(self) -> Tensor:
-        """Those to train on, uint8 (N, channels, height, width), on the CPU.
+        """The images that are trained on, uint8 (N, channels, height, width), on the CPU.
 
         Raises:
-            UserError: if they are no images, or fewer than a batch.
+            UserError: if `load` returns no images, or fewer than a batch.
         """
         images, _ = self.load(train=True)
         if images.dtype != torch.uint8 or images.ndim != 4:
@@ -60,11 +60,11 @@ class ImageData(LightningDataModule, ABC):
 
     @cached_property
     def digest(self) -> bytes:
-        """What tells these images from others."""
+        """A fingerprint of the training images."""
         return hashlib.sha256(self.training_images.numpy().tobytes()).digest()
 
     def share_images(self, other: "ImageData") -> None:
-        """Take the images of another object with the same settings, where it has enough for a batch of this one."""
+        """Take the images of another object with the same settings, if they are enough for a batch of this one."""
         if other is not self and self.batch_size <= len(other.training_images):
             self.training_images = other.training_images
 
@@ -75,7 +75,7 @@ class ImageData(LightningDataModule, ABC):
         return channels, height, width
 
     def describe_number(self) -> str:
-        """What the number of images is."""
+        """Say in words what the number of images is, for messages."""
         return "the number of images"
 
     def setup(self, stage: str) -> None:
@@ -84,7 +84,7 @@ class ImageData(LightningDataModule, ABC):
         self.images = scale_pixels(self.training_images).to(device)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """An iteration's real images a batch, without workers: indexing a tensor is all there is to do."""
+        """Load the real images of an iteration as a batch; indexing a tensor needs no workers."""
         draws = Draws(
             population=len(self.images),
             batches=len(self.images) // self.batch_size,
@@ -92,7 +92,7 @@ class ImageData(LightningDataModule, ABC):
             seed=self.seed,
             device=self.images.device,
         )
-        # A tensor has a length and takes indices, which is all that a loader asks of a data set.
+        # A loader asks for a length and for items, and a tensor has both.
         return DataLoader(self.images, batch_size=None, sampler=draws)  # type: ignore[arg-type]
 
 

@@ -25,9 +25,9 @@ UNPACKED_MD5 = {
 
 
 class MNISTDigits(ImageData):
-    """MNIST's images of `digit`: one digit, several, or "all". (1, 28, 28) each.
+    """MNIST's images, 1 x 28 x 28, that show `digit`: one digit, several, or "all". The test images are held out.
 
-    `root` holds MNIST/raw; a relative one starts at the project's folder. The test images are held out.
+    `root` holds MNIST/raw; a relative one starts at the project's folder.
     """
 
     digits: tuple[int, ...]
@@ -55,14 +55,14 @@ def digits_of(digit: int | str | Sequence[int]) -> tuple[int, ...]:
 
 
 def load_digits(root: Path, digits: tuple[int, ...], *, train: bool = True) -> tuple[Tensor, Tensor]:
-    """The training or test images of MNIST that show one of `digits`, uint8 (n, 1, 28, 28), and which one, (n,)."""
+    """Load MNIST's images that show one of `digits`, uint8 (n, 1, 28, 28), and the digits, int64 (n,)."""
     mnist = load_mnist(root, train=train)
     chosen = torch.isin(mnist.targets, torch.tensor(digits))
     return mnist.data[chosen].unsqueeze(1), mnist.targets[chosen]
 
 
 def load_mnist(root: Path, *, train: bool = True) -> MNIST:
-    """MNIST's training or test images and labels, unpacked at first use, by one process at a time.
+    """Load MNIST's training or test images and labels. One process at a time unpacks them, at first use.
 
     Raises:
         UserError: if a file is damaged, or missing and not to be downloaded.
@@ -74,7 +74,7 @@ def load_mnist(root: Path, *, train: bool = True) -> MNIST:
         raise UserError(f"data.root={root}: {error.strerror}; name a folder that exists or can be made") from error
     if (folder.parent / "processed").exists():
         raise UserError(f"data.root={root}: MNIST/processed has files of a kind that nobody can check; remove it")
-    # Not whether they exist: another process may be unpacking them.
+    # Files that exist may be unfinished: another process may be unpacking them.
     is_complete = all(check_integrity(folder / name, md5) for name, md5 in UNPACKED_MD5.items())
     with nullcontext() if is_complete or not os.access(folder, os.W_OK) else FileLock(folder / ".lock"):
         for name, md5 in (*MNIST.resources, *(() if is_complete else UNPACKED_MD5.items())):

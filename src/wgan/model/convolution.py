@@ -1,6 +1,6 @@
-"""Convolutions that take less time on the CPU, with the parameters, values and gradients of PyTorch's.
+"""Convolutions that take less time on the CPU. Parameters, values and gradients are those of PyTorch's layers.
 
-On other devices each is PyTorch's own.
+On other devices they are PyTorch's layers.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,12 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """As `nn.Conv2d`."""
-        if images.device.type != "cpu" or self.bias is None:
+        if images.device.type != "cpu" or self.bias is None or self.padding_mode != "zeros":
             return super().forward(images)
-        return _plus(self.bias, self._conv_forward(images, self.weight, None))
+        padding = cast(tuple[int, ...], self.padding)
+        return _plus(
+            self.bias, functional.conv2d(images, self.weight, None, self.stride, padding, self.dilation, self.groups)
+        )
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):

@@ -108,11 +108,11 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def build_network(make: MakeNetwork, torch_rng: torch.Generator | None, **sizes: Any) -> nn.Module:
-    """A network of the project's or of the user's own.
+    """Build a network of the project's or of the user's own.
 
     Args:
-        make: gets those of `sizes` that it takes.
-        torch_rng: a network that has a method `initialise` draws its weights anew with it. None: weights do not matter.
+        make: a class or function, which gets the `sizes` that it takes.
+        torch_rng: a network with a method `initialise` draws its weights anew with it. None: weights do not matter.
         sizes: latent_dim, label_dim (0: there are no labels), image_shape (channels, height, width), a critic's norm.
     """
     parameters = inspect.signature(make).parameters.values()

@@ -1,7 +1,7 @@
-"""Randomness as a pure function of the seed and of what is drawn.
+"""Random numbers as a pure function of the seed and of their purpose.
 
-Nothing reads a global random state, so logging, evaluation and resuming cannot disturb training.
-All draws are made on the CPU: a run on a GPU sees the same images and latent points.
+Nothing reads a global random state, so that logging, evaluation and resuming cannot disturb training. The CPU draws
+all numbers: a run on a GPU sees the same images and latent points.
 """
 
 from collections.abc import Iterator
@@ -29,29 +29,29 @@ def stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
 
 
 def initial_weights(seed: int) -> torch.Generator:
-    """The same for `torch.nn.init`."""
+    """The stream for initial weights, as `torch.nn.init` takes it."""
     return torch.Generator().manual_seed(int(stream(seed, Purpose.INITIAL_WEIGHTS).integers(2**63)))
 
 
 @contextmanager
 def seeded_globally(seed: int) -> Iterator[None]:
-    """PyTorch's global random state seeded, for code that reads it; what it was comes back."""
+    """Seed PyTorch's global random state for code that reads it, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 
 
 def latent_points(rng: np.random.Generator, n: int, latent_dim: int) -> Tensor:
-    """The next `n` points of N(0, 1)^latent_dim in the stream, (n, latent_dim), float32."""
+    """Draw the next `n` points of N(0, 1)^latent_dim from the stream, (n, latent_dim), float32."""
     return torch.from_numpy(rng.standard_normal((n, latent_dim), dtype=np.float32))
 
 
 def sample_latents(n: int, latent_dim: int, seed: int) -> Tensor:
-    """The latent points of the images 0 to n-1 of `seed`, (n, latent_dim); point k depends on `seed` and k alone."""
+    """Draw the latent points of images 0 to n-1, (n, latent_dim); point k depends on `seed` and k alone."""
     return torch.cat([latent_points(stream(seed, Purpose.SAMPLE_LATENTS, k), 1, latent_dim) for k in range(n)])
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A copy on `device`; for a GPU it is made from pinned memory, while the host goes on."""
+    """Copy to `device`; to a GPU from pinned memory, so that the host goes on meanwhile."""
     pinned = tensor.pin_memory() if device.type == "cuda" else tensor
     return pinned.to(device, non_blocking=True)

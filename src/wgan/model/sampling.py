@@ -1,4 +1,4 @@
-"""Images from a generator, each a function of its own latent point alone."""
+"""Images from a generator; each depends on its own latent point alone."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ BATCH_SIZE = 100
 
 
 def sample_images(generator: nn.Module, n: int, latent_dim: int, seed: int) -> Tensor:
-    """Images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU.
+    """Generate the images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU.
 
     Image k depends on weights, seed and k alone.
     """
@@ -20,10 +20,9 @@ def sample_images(generator: nn.Module, n: int, latent_dim: int, seed: int) -> T
 
 @torch.no_grad()
 def generate_images(generator: nn.Module, latents: Tensor) -> Tensor:
-    """Latent points (n, latent_dim) to images, uint8 (n, channels, height, width), on the CPU, in eval mode.
+    """Generate images from latent points (n, latent_dim) in eval mode: uint8 (n, channels, height, width), on the CPU.
 
-    No image depends on the other points. Batches therefore always have the same size: the last one is filled up,
-    since the rounding of a convolution may depend on the size.
+    All batches have the same size, since the rounding of a convolution may depend on it; the last one is filled up.
     """
     device = next(generator.parameters()).device
     filled_up = torch.cat([latents, latents.new_zeros(-len(latents) % BATCH_SIZE, latents.shape[1])])

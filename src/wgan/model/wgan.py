@@ -26,12 +26,10 @@ MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 class WGAN(LightningModule):
     """Wasserstein GAN (Arjovsky et al. 2017, Algorithm 1).
 
-    `critic_update` says how a critic step goes: "joint", one update on c1 + c2, as in the paper; "alternating", one on
-    c1 and then one on c2. After every update the Lipschitz method projects the critic. A critic step takes as many
-    generated images as real ones, the generator's step takes twice as many.
-
-    With `compile`, both networks train compiled (torch.compile); with `tf32`, a GPU may round the factors of their
-    products to TensorFloat-32. What else is given, such as clip_value, is for the Lipschitz method.
+    A critic step takes as many generated images as real ones; the generator's step takes twice as many. With
+    `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
+    and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
+    as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
     """
 
     def __init__(
@@ -89,21 +87,21 @@ class WGAN(LightningModule):
 
     @property
     def iteration(self) -> int:
-        """The iteration that runs or ran last, counted from 1. (`global_step` counts optimizer steps.)"""
+        """The number of the current iteration, from 1 on; `global_step` counts optimizer steps."""
         return self.trainer.fit_loop.total_batch_idx + 1
 
     def sample(self, n: int, seed: int) -> Tensor:
-        """Images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU."""
+        """Generate the images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU."""
         return sample_images(self.generator, n, self.latent_dim, seed)
 
     def training_step(self, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
         """One iteration: `n_critic` critic steps, then one generator step.
 
         Args:
-            real_images: of all critic steps, (n_critic * half batch, channels, height, width) in [-1, 1].
+            real_images: for all critic steps, (n_critic * half batch, channels, height, width) in [-1, 1].
 
         Returns:
-            c1 and c2, means over the critic steps, and g: scalars.
+            c1 and c2, each the mean over the critic steps, and g: scalars.
         """
         critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
         half_batches = real_images.chunk(self.n_critic)
@@ -116,7 +114,7 @@ class WGAN(LightningModule):
         losses_real, losses_generated = [], []
         for real, latent in zip(half_batches, critic_latents.chunk(self.n_critic), strict=True):
             with torch.no_grad():
-                # In training mode: of images made with moving averages the critic would learn to tell the mode.
+                # In training mode: the critic would learn to see moving averages, and the losses would run away.
                 generated = self.generator(latent)
             c1 = wasserstein_loss(self.critic(real), REAL)
             if self.critic_update == "joint":
@@ -142,16 +140,16 @@ class WGAN(LightningModule):
         return self.losses
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        """One step down the gradient of `loss`; then the critic is projected, clipped for example."""
+        """Take a step down the gradient of `loss`, then project the critic: clip it, for example."""
         self.update(optimizer, loss)
         self.lipschitz.project(self.critic)
 
     def update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        """One step down the gradient of `loss`."""
+        """Take a step down the gradient of `loss`."""
         optimizer.zero_grad()
         plugin = self.trainer.precision_plugin
-        scaler = plugin.scaler if isinstance(plugin, MixedPrecision) else None  # of 16-mixed
-        # Not manual_backward: its hooks, of every callback, would cost more than the rest that Lightning does.
+        scaler = plugin.scaler if isinstance(plugin, MixedPrecision) else None  # 16-mixed has one
+        # manual_backward would call hooks of every callback, which cost more than all else that Lightning does.
         (scaler.scale(loss) if scaler else loss).backward()
         optimizer.step()
 

@@ -30,8 +30,8 @@ class Given(nn.Identity):
 class Reference:
     """Real images, uint8 (N, channels, height, width), to measure others against; all on the CPU.
 
-    `held_out` are real images, too, which are not trained on: their figures are the floor. `digits` says which of
-    MNIST's they show; of other images the classifier says nothing, so that nearest_distance is all there is.
+    `held_out` are real images that are not trained on: their figures are the floor. `digits` are the digits of MNIST
+    that the images show. The classifier knows no others: of other images only nearest_distance is measured.
     """
 
     def __init__(self, images: Tensor, held_out: Tensor, digits: tuple[int, ...] | None) -> None:
@@ -43,7 +43,7 @@ class Reference:
             self.features, _ = self.classifier.classify(images)
 
     def measure(self, images: Tensor) -> dict[str, float]:
-        """Figures of images, uint8 (n, channels, height, width), n >= 4; the same images have the same figures.
+        """Measure images, uint8 (n, channels, height, width), n >= 4; the same images have the same figures.
 
         Returns:
             fid_mnist, kid_mnist: distances to the real images, smaller is better (Heusel et al. 2017; Binkowski et al.
@@ -83,11 +83,11 @@ class Reference:
         return self.measure(self.held_out)
 
 
-_latest: dict[object, Reference] = {}  # one: the jobs of a sweep in one process mostly have the same images
+_latest: dict[object, Reference] = {}  # at most one: the jobs of a sweep mostly have the same images
 
 
 def reference_of(data: ImageData) -> Reference:
-    """The images of a data set, to measure others against."""
+    """Find the reference that a data set's images are."""
     images = data.training_images
     key = (data.digits, images.shape, data.digest)
     if key not in _latest:
@@ -108,7 +108,7 @@ def _thin(points: Tensor, n: int) -> Tensor:
 
 
 def frechet_distance(real: Tensor, generated: Tensor) -> float:
-    """Of Gaussians with the means and covariances of two sets of features, (N, 64) and (n, 64)."""
+    """Distance of the Gaussians with the means and covariances of two sets of features, (N, 64) and (n, 64)."""
     metric = FrechetInceptionDistance(Given())
     metric.update(real.double(), real=True)
     metric.update(generated.double(), real=False)
