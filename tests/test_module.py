@@ -101,7 +101,7 @@ def test_images_for_the_critic_come_from_training_mode(monkeypatch: pytest.Monke
         return images
 
     monkeypatch.setattr(Generator, "forward", forward, raising=False)
-    train(configuration(*BARE), tmp_path)
+    train(configuration(*BARE, "~callbacks.critic_weights"), tmp_path)
     assert modes == [True] * (5 + 1) * 3
     generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert generator["generator.4.num_batches_tracked"].item() == (5 + 1) * 3
