@@ -37,7 +37,8 @@ def digits(digit: int | str | list[int], batch_size: int = 64, n_critic: int = 5
 def test_images_and_draws_are_on_the_device_that_trains() -> None:
     data = MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)
     device = torch.device("meta")  # stands for a GPU: it computes shapes
-    data.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=device))  # type: ignore[assignment]
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=device), lightning_module=None)
+    data.trainer = trainer  # type: ignore[assignment]
     data.setup("fit")
     loader = data.train_dataloader()
     assert data.images.device == next(iter(loader.sampler)).device == next(iter(loader)).device == device

@@ -190,3 +190,38 @@ def test_each_network_may_have_its_own_learning_rate_and_adam(tmp_path: Path) ->
     critic, generator = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
     assert (critic["param_groups"][0]["lr"], generator["param_groups"][0]["lr"]) == (1e-4, 2e-4)
     assert list(critic["param_groups"][0]["betas"]) == [0.0, 0.9]
+
+
+def test_a_warm_up_has_its_critic_steps_and_their_images_and_a_run_goes_on_in_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    steps: list[int] = []
+    images: list[Tensor] = []
+    training_step, update_critic = WGAN.training_step, WGAN.update_critic
+
+    def count(self: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+        steps.append(0)
+        images.append(real_images)
+        return training_step(self, real_images, batch_idx)
+
+    def update(self: WGAN, *arguments: Any) -> None:
+        steps[-1] += 1
+        update_critic(self, *arguments)
+
+    monkeypatch.setattr(WGAN, "training_step", count)
+    monkeypatch.setattr(WGAN, "update_critic", update)
+    settings = ("model.critic_update=joint", "model.n_critic=1", "trainer.limit_train_batches=4")
+    warmup = ("model.warmup_n_critic=4", "model.warmup_iterations=2", "model.warmup_every=3")
+    train(configuration(*BARE, *settings, *warmup, "trainer.max_epochs=2"), tmp_path / "whole")
+    # The first two of the iterations 0 to 7, and of these each third: 0, 3 and 6.
+    assert steps == [4, 4, 1, 4, 1, 1, 4, 1]
+    assert [len(real) for real in images] == [2 * number for number in steps]
+    assert all(len(real.flatten(1).unique(dim=0)) > 1 for real in images)
+    train(configuration(*BARE, *settings, *warmup), tmp_path / "parts")
+    train(configuration(*BARE, *settings, *warmup, "trainer.max_epochs=2"), tmp_path / "parts", resume=True)
+    assert steps[8:] == steps[:8]
+    assert all(torch.equal(one, other) for one, other in zip(images[:8], images[8:], strict=True))
+    whole, parts = (tmp_path / folder / "generator.safetensors" for folder in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    train(configuration(*BARE, *settings), tmp_path / "without")
+    assert steps[16:] == [1, 1, 1, 1]

@@ -2,8 +2,9 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -19,8 +20,9 @@ from wgan.model.randomness import Purpose, stream, to_device
 class ImageData(LightningDataModule, ABC):
     """Images of one's own are a subclass with `load`.
 
-    A batch has the real images of one iteration, (n_critic * batch_size / 2, channels, height, width) in [-1, 1], drawn
-    with replacement. An epoch has floor(images / batch_size) iterations.
+    A batch has the real images of one iteration, (critic steps * batch_size / 2, channels, height, width) in [-1, 1],
+    drawn with replacement. An epoch has floor(images / batch_size) iterations. The model that is trained says how many
+    critic steps there are; without one there are `n_critic`.
     """
 
     digits: tuple[int, ...] | None = None  # the digits of MNIST that are shown; the classifier knows digits alone
@@ -88,21 +90,40 @@ class ImageData(LightningDataModule, ABC):
         draws = Draws(
             population=len(self.images),
             batches=len(self.images) // self.batch_size,
-            size=self.n_critic * self.batch_size // 2,
+            size=self.batch_size // 2,
+            count_steps=self.count_critic_steps,
             seed=self.seed,
             device=self.images.device,
         )
         # A loader asks for a length and for items, and a tensor has both.
         return DataLoader(self.images, batch_size=None, sampler=draws)  # type: ignore[arg-type]
 
+    def count_critic_steps(self, epoch: int, batch: int) -> int:
+        """The critic steps for which a batch has images."""
+        module: Any = self.trainer and self.trainer.lightning_module
+        return module.count_critic_steps(epoch, batch) if module else self.n_critic
+
 
 class Draws(Sampler[Tensor]):
-    """Random indices with replacement, `size` a batch, int64 on `device`; a pure function of (seed, epoch, batch)."""
+    """Random indices with replacement, int64 on `device`; a pure function of (seed, epoch, batch).
 
-    def __init__(self, *, population: int, batches: int, size: int, seed: int, device: torch.device) -> None:
+    A batch has `size` for each of the steps that `count_steps(epoch, batch)` gives.
+    """
+
+    def __init__(
+        self,
+        *,
+        population: int,
+        batches: int,
+        size: int,
+        count_steps: Callable[[int, int], int],
+        seed: int,
+        device: torch.device,
+    ) -> None:
         self.population = population
         self.batches = batches
         self.size = size
+        self.count_steps = count_steps
         self.seed = seed
         self.device = device
         self.epoch = 0
@@ -117,4 +138,5 @@ class Draws(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         for batch in range(self.batches):
             rng = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
-            yield to_device(torch.from_numpy(rng.integers(self.population, size=self.size)), self.device)
+            size = self.count_steps(self.epoch, batch) * self.size
+            yield to_device(torch.from_numpy(rng.integers(self.population, size=size)), self.device)

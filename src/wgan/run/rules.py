@@ -58,6 +58,9 @@ RULES = {
     "seed": whole(0, 2**64 - 1),
     "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
     "model.n_critic": whole(1, 10_000),
+    "model.warmup_n_critic": whole(1, 10_000),
+    "model.warmup_iterations": whole(0),
+    "model.warmup_every": whole(0),
     "model.critic_update": one_of("alternating", "joint"),
     "model.critic_norm": one_of("batch", "layer", "none"),
     "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
