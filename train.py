@@ -8,6 +8,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from wgan.commands.errors import errors_in_one_line
+from wgan.run.overrides import check_overrides_read
 from wgan.run.resuming import with_resume
 from wgan.run.training import train
 from wgan.sweeps.identity import check_no_sweep, run_configuration
@@ -23,7 +24,8 @@ def main(cfg: DictConfig) -> float:
     hydra_cfg = HydraConfig.get()
     if hydra_cfg.mode == RunMode.MULTIRUN:
         return run_job(cfg, hydra_cfg)
-    check_no_sweep(hydra_cfg.overrides.task)
+    check_no_sweep([*hydra_cfg.overrides.task, *hydra_cfg.overrides.hydra])
+    check_overrides_read(cfg, hydra_cfg.overrides.task)
     folder = Path(hydra_cfg.runtime.output_dir)
     resume = hydra_cfg.job.config_name == "resume"
     return train(run_configuration(cfg), folder, resume=resume, trust=cfg.get("trust", ()))

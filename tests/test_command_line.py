@@ -101,6 +101,15 @@ BAD = [
     ("+trainer.widht=3", "trainer.widht=3: no such key; Trainer does not take it"),
     ("+optimizer.critic.mu=3", "optimizer.critic.mu=3: no such key; RMSprop does not take it"),
     ("+data.mu=3", "data.mu=3: no such key; MNISTDigits does not take it"),
+    ("+data.foo.bar=3", "data.foo.bar=3: no such key; MNISTDigits does not take it"),
+    ("+model.x.y=1", "model.x.y=1: no such key; WeightClipping does not take it"),
+    ("+optimizer.weight_decay=0.5", "optimizer.weight_decay=0.5: nothing reads it; set optimizer.critic.weight_decay "
+     "and optimizer.generator.weight_decay"),
+    ("+optimizer.x.y=1", "optimizer.x.y=1: nothing reads it; set optimizer.critic.y and optimizer.generator.y"),
+    ("+search=clipping", "+search=clipping: is for sweeps; add -m, or leave it out"),
+    ("+parallel=local", "+parallel=local: is for sweeps; add -m, or leave it out"),
+    ("hydra/launcher=joblib", "hydra/launcher=joblib: is for sweeps; add -m, or leave it out"),
+    ("hydra.sweep.dir=x", "hydra.sweep.dir=x: is for sweeps; add -m, or leave it out"),
     ("optimizer.lr=fast", "optimizer.lr=fast: must be a number above 0, such as 5e-5"),
     ("optimizer.lr=0", "optimizer.lr=0: must be a number above 0, such as 5e-5"),
     ("optimizer.critic.lr=-1", "optimizer.critic.lr=-1: must be a number above 0, such as 5e-5"),
@@ -219,6 +228,13 @@ def test_bad_value_in_a_sweep(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == "error: model.n_critic=0: must be a whole number from 1 to 10000"
     assert "Traceback" not in process.stderr
+
+
+def test_a_key_that_nothing_reads_in_a_sweep(tmp_path: Path) -> None:
+    process = command("train.py", "-m", "+optimizer.momentum=0.5,0.9", cwd=tmp_path)
+    line = "nothing reads it; set optimizer.critic.momentum and optimizer.generator.momentum"
+    assert (process.returncode, process.stderr) == (1, f"error: optimizer.momentum=0.5: {line}\n")
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_full_error_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

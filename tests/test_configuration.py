@@ -6,7 +6,9 @@ from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
 import wgan
+from wgan.errors import UserError
 from wgan.run.checks import check_training
+from wgan.run.overrides import check_overrides_read
 from wgan.run.rules import EVALUATION_RULES, RULES
 
 DEFAULTS = {
@@ -76,6 +78,16 @@ def test_the_command_line_wins_over_an_experiment() -> None:
 )
 def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
     check_training(configuration(*overrides))
+
+
+@pytest.mark.parametrize("reference", ["${optimizer.wd}", "${..wd}", "${oc.decode:${..wd}}"])
+def test_a_key_to_which_another_one_refers_is_read(reference: str) -> None:
+    cfg = configuration("+optimizer.wd=0.1")
+    cfg.optimizer.critic.weight_decay = reference
+    check_overrides_read(cfg, ["+optimizer.wd=0.1", "optimizer.lr=5e-5", "model.n_critic=5", "optimizer=rmsprop"])
+    cfg.optimizer.critic.weight_decay = 0.1
+    with pytest.raises(UserError, match=r"optimizer.wd=0.1: nothing reads it; set optimizer.critic.wd"):
+        check_overrides_read(cfg, ["+optimizer.wd=0.1"])
 
 
 def test_every_rule_has_a_key_to_check() -> None:

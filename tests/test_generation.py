@@ -91,6 +91,11 @@ def test_bad_input(run_main: Callable[..., str], smoke_run: Run, arguments: list
     assert run_main("generate.py", *run, *arguments) == f"error: {line}"
 
 
+def test_a_wrong_key_is_told_wherever_it_stands(run_main: Callable[..., str]) -> None:
+    for arguments in (("sed=5", "run=."), ("run=.", "sed=5"), ("sed=5",)):
+        assert run_main("generate.py", *arguments) == "error: sed=5: no such key; did you mean seed?"
+
+
 def test_unfinished_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
     shutil.copytree(smoke_run.folder / ".hydra", tmp_path / "run" / ".hydra")
     line = "run=run: this run has no generator.safetensors, for it has not finished; name a finished one"

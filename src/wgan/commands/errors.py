@@ -112,7 +112,9 @@ def _not_built(error: InstantiationException, arguments: list[str]) -> str:
     """What a class did not take: the argument whose name its complaint mentions, else the place of the class."""
     cause = error.__cause__ or error
     names = {argument.partition("=")[0].rpartition(".")[2]: argument.lstrip("+") for argument in arguments}
-    if (found := UNEXPECTED.search(str(cause))) and (typed := names.get(found["key"], found["key"])):
+    if found := UNEXPECTED.search(str(cause)):
+        key = found["key"]  # or one below it
+        typed = next((each.lstrip("+") for each in arguments if key in each.partition("=")[0].split(".")), key)
         return f"{typed}: no such key; {found['target']} does not take it"
     place = str(error).rpartition("full_key: ")[2]
     typed = next((names[word] for word in re.findall(r"\w+", str(cause)) if word in names), place)
@@ -127,7 +129,8 @@ def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
     parent, _, name = key.rpartition(".")
     node = error.parent_node
     known = [str(k) for k in node or () if k != "hydra"]
-    deeper = [f"{k}.{name}" for k in known if OmegaConf.is_dict(node[k]) and name in node[k]]
+    below = {k: OmegaConf.select(node, k, throw_on_missing=False) for k in known}
+    deeper = [f"{k}.{name}" for k, child in below.items() if OmegaConf.is_dict(child) and name in child]
     prefix = f"{parent}." if parent else ""
     if close := deeper or [prefix + k for k in difflib.get_close_matches(name, known, n=1)]:
         return f"{typed}: no such key; did you mean {close[0]}?"
