@@ -3,11 +3,12 @@
 import hydra
 from omegaconf import DictConfig
 
-from wgan.commands.errors import errors_in_one_line, with_values_quoted
+from wgan.commands.errors import errors_in_one_line
+from wgan.run.names import with_names_quoted
 
 
 @errors_in_one_line
-@with_values_quoted("run", "checkpoint")
+@with_names_quoted("run", "checkpoint")
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     from wgan.commands.evaluation import evaluate  # PyTorch takes seconds to import: --help does without

@@ -8,6 +8,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from wgan.commands.errors import errors_in_one_line
+from wgan.run.names import with_names_quoted
 from wgan.run.overrides import check_overrides_read
 from wgan.run.resuming import with_resume
 from wgan.run.training import train
@@ -18,6 +19,7 @@ from wgan.sweeps.launch import with_summary
 
 @errors_in_one_line
 @with_resume
+@with_names_quoted("hydra.run.dir", "data.root")
 @with_summary
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:

@@ -53,7 +53,6 @@ BAD = [
     ("data.digit=true", "data.digit=True: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
     ("data.batch_size=64.0", "data.batch_size=64.0: must be an even number, 2 or more: a critic step takes half a "
      "batch"),
-    ("data.root=5", "data.root=5: must be a folder, such as data"),
     ("seed=1.5", "seed=1.5: must be a whole number from 0 to 18446744073709551615"),
     ("seed=null", "seed=None: must be a whole number from 0 to 18446744073709551615"),
     ("~seed", "seed: must be given, as seed=..."),

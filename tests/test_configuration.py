@@ -80,6 +80,11 @@ def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
     check_training(configuration(*overrides))
 
 
+def test_a_folder_is_a_text() -> None:  # the command line makes one of data.root=5
+    with pytest.raises(UserError, match=r"data.root=5: must be a folder, such as data"):
+        check_training(configuration("data.root=5"))
+
+
 @pytest.mark.parametrize("reference", ["${optimizer.wd}", "${..wd}", "${oc.decode:${..wd}}"])
 def test_a_key_to_which_another_one_refers_is_read(reference: str) -> None:
     cfg = configuration("+optimizer.wd=0.1")

@@ -60,21 +60,6 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def with_values_quoted(*keys: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Let a Hydra `main` take values of `keys` with "=" and ",", as folders have them, without Hydra's quotes."""
-    plain = re.compile(rf"({'|'.join(keys)})=([\w./~+@-]*[=,][\w./~+@=,-]*)")
-
-    def decorator(main: Callable[[], Any]) -> Callable[[], Any]:
-        @wraps(main)
-        def wrapper() -> Any:
-            sys.argv[1:] = [plain.sub(r"\1='\2'", arg) if plain.fullmatch(arg) else arg for arg in sys.argv[1:]]
-            return main()
-
-        return wrapper
-
-    return decorator
-
-
 def explanation(error: BaseException, arguments: list[str]) -> str | None:
     """One line for the user, or None for an error that is not the user's."""
     for cause in _causes(error):

@@ -26,6 +26,7 @@ from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
+from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, check_targets
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,9 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     end = ", ".join(f"{name} {figures[name]:.4g}" for name in losses)
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
     log.info("Run folder:  %s", folder)
-    log.info("Curves:      tensorboard --logdir %s", folder.parent)  # HParams knows no figures of a run on its own
-    log.info("More images: python generate.py run=%s n=100 out=samples.png%s", folder, trust_needed(cfg))
+    # HParams knows no figures of a run on its own.
+    curves = write_command("tensorboard", "--logdir", str(folder.parent))
+    images = write_command("generate.py", f"run={folder}", "n=100", "out=samples.png", *trust_needed(cfg))
+    log.info("Curves:      %s", curves)
+    log.info("More images: %s", images)
     return objective
