@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
@@ -97,7 +98,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
                 default_root_dir=folder,
                 logger=loggers,
                 callbacks=[*callbacks, timer],
-                plugins=[checkpoints],
+                plugins=[checkpoints, LightningEnvironment()],  # no cluster's, which would want several processes
             )
             if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(trainer.strategy.root_device):
                 log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")

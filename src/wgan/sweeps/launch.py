@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.commands.errors import explanation, printable
+from wgan.commands.one_line import explanation, printable
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
 from wgan.run.overrides import check_overrides_read

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -20,11 +21,28 @@ from hydra.errors import (
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from wgan.commands.environment import prepare_environment
 from wgan.errors import UserError
 from wgan.run.checks import GROUPS, REFUSED
 
 UNEXPECTED = re.compile(r"(?P<target>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
 OUT_OF_MEMORY = ("can't allocate memory", "CUDA out of memory")
+
+
+class PastHydra(BaseException):
+    """Carries an error past Hydra, which would print a line of its own about it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+@contextmanager
+def errors_past_hydra() -> Iterator[None]:
+    """Let errors of what Hydra calls reach `errors_in_one_line` without a word of Hydra's."""
+    try:
+        yield
+    except Exception as error:
+        raise PastHydra(error) from error
 
 
 def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
@@ -35,22 +53,29 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
 
     @wraps(main)
     def wrapper() -> Any:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            return main()
+        prepare_environment()
+        full = os.environ.get("HYDRA_FULL_ERROR")
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing in its own way
         logging.raiseExceptions = False  # nor does a log on a full disk print a traceback
-        at_sigterm = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+        numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        handlers = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
         try:
             return main()
         except KeyboardInterrupt:
+            if full == "1":
+                raise
             sys.exit(130)
-        except Exception as error:
-            if line := explanation(error, sys.argv[1:]):
-                sys.exit(f"error: {printable(line)}")
-            raise
+        except PastHydra as carrier:
+            error = carrier.error
+        except Exception as raised:
+            error = raised
         finally:
-            signal.signal(signal.SIGTERM, at_sigterm)
-            del os.environ["HYDRA_FULL_ERROR"]
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            os.environ["HYDRA_FULL_ERROR"] = full or "0"
+        if full != "1" and (line := explanation(error, sys.argv[1:])):
+            sys.exit(f"error: {printable(line)}")
+        raise error
 
     return wrapper
 
