@@ -8,6 +8,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 import hydra
 from omegaconf import DictConfig
 
+from wgan.commands import help  # noqa: A004, F401, conf/ asks for what it tells
 from wgan.commands.one_line import errors_in_one_line, errors_past_hydra
 from wgan.run.names import with_names_quoted
 

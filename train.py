@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from wgan.commands import help  # noqa: A004, F401, conf/ asks for what it tells
 from wgan.commands.one_line import errors_in_one_line, errors_past_hydra
 from wgan.run.names import with_names_quoted
 from wgan.run.overrides import check_overrides_read

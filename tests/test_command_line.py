@@ -74,6 +74,8 @@ BAD = [
     ("+trainer.profiler=nosuch", "trainer.profiler=nosuch: refused (When passing string value for the `profiler` "
      "parameter of `Trainer`, it can only be one of ['simple', 'advanced', 'pytorch', 'xla']); --cfg job shows what is "
      "there by default"),
+    ("callbacks.quality.final_n=1000000000000", "callbacks.quality.final_n=1000000000000: must be auto, or a whole "
+     "number from 10 to 1000000"),
     ("callbacks.samples=null", "callbacks.samples=None: must be a callback's settings; ~callbacks.samples removes it"),
     ("callbacks.divergence.warn_above=0", "callbacks.divergence.warn_above=0: must be a number above 0, such as 500"),
     ("callbacks.divergence.warn_above=nan", "callbacks.divergence.warn_above=nan: must be a number above 0, such as "
@@ -274,3 +276,5 @@ def test_help_shows_every_key_and_its_choices(tmp_path: Path) -> None:
     for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", "experiment: paper, smoke, tutorial"):
         assert line in text
     assert "clip_value: 0.01" in text
+    assert "model.clip_scope: one of kernels, all\n" in text
+    assert "callbacks.quality.final_n: auto, or a whole number from 10 to 1000000\n" in text

@@ -9,7 +9,7 @@ import wgan
 from wgan.errors import UserError
 from wgan.run.checks import check_training
 from wgan.run.overrides import check_overrides_read
-from wgan.run.rules import EVALUATION_RULES, RULES
+from wgan.run.rules import EVALUATION_RULES, GENERATION_RULES, RULES
 
 DEFAULTS = {
     "model.latent_dim": 50,
@@ -101,7 +101,8 @@ def test_every_rule_has_a_key_to_check() -> None:
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)
-    assert keys | {str(key) for key in (*train, *generate)} >= RULES.keys()
+    assert keys | {str(key) for key in train} | {"trust"} >= RULES.keys()
+    assert {str(key) for key in generate} - {"defaults", "hydra"} == GENERATION_RULES.keys()
     assert {str(key) for key in evaluate} - {"defaults", "hydra"} == EVALUATION_RULES.keys()
 
 
