@@ -111,6 +111,12 @@ BAD = [
     ("+parallel=local", "+parallel=local: is for sweeps; add -m, or leave it out"),
     ("hydra/launcher=joblib", "hydra/launcher=joblib: is for sweeps; add -m, or leave it out"),
     ("hydra.sweep.dir=x", "hydra.sweep.dir=x: is for sweeps; add -m, or leave it out"),
+    ("model.clip_value=1e300", "model.clip_value=1e+300: must be at most 3.4e+38, the largest number of float32"),
+    ("optimizer.lr=1e300", "optimizer.lr=1e+300: must be at most 3.4e+38, the largest number of float32"),
+    ("+optimizer.critic.weight_decay=1e300", "optimizer.critic.weight_decay=1e+300: must be at most 3.4e+38, the "
+     "largest number of float32"),
+    ("model/generator=x", "model/generator=x: no such choice; choose one of dcgan"),
+    ("--resolve", "The --resolve flag can only be used in conjunction with --cfg or --help"),
     ("optimizer.lr=fast", "optimizer.lr=fast: must be a number above 0, such as 5e-5"),
     ("optimizer.lr=0", "optimizer.lr=0: must be a number above 0, such as 5e-5"),
     ("optimizer.critic.lr=-1", "optimizer.critic.lr=-1: must be a number above 0, such as 5e-5"),
@@ -200,6 +206,26 @@ def test_what_lightning_refuses_is_one_line_too(run_main: Callable[..., str]) ->
         assert message.startswith("error: trainer: ")
         assert reason in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("+optimizer.critic.capturable=true", "optimizer.critic.capturable=true: refused (If capturable=True"),
+        ("+optimizer.critic.differentiable=true", "the first iteration: refused (a leaf Variable that requires grad"),
+        ("+trainer.val_check_interval=2", "trainer.val_check_interval=2: refused (`val_check_interval` (2) must be"),
+        ("+model.generator.latent_dim=5", "the first iteration: refused (mat1 and mat2 shapes cannot"),
+        ("+model.generator.channels=-3", "model: refused (Trying to create tensor with negative dimension"),
+        ("+callbacks.x={_target_:pytorch_lightning.callbacks.GradientAccumulationScheduler,scheduling:{4:2}}",
+         "the first iteration: refused (Automatic gradient accumulation"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_what_the_first_iteration_finds_is_one_line_too(run_main: Callable[..., str], argument: str, line: str) -> None:
+    short = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.batch_size=4")
+    message = run_main("train.py", *short, "~callbacks.quality", "objective=wasserstein", argument)
+    assert message.startswith(f"error: {line}")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("argument", ["model.n_critic=0", "model.n_critc=5"])

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def generate(cfg: DictConfig) -> None:
-    """Write the images that `cfg` (conf/generate.yaml) asks for: a .png has a grid, a .npz an array, a .gif ways that move.
+    """Write the images that `cfg` (conf/generate.yaml) asks for: a grid, an array, or a GIF that moves.
 
     Raises:
         UserError: if the configuration is wrong or names no finished run.

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -109,7 +110,14 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
     if isinstance(error, ValueError) and message.startswith("Config group override"):  # model=3
         typed = next((each for each in arguments if each.partition("=")[0] in GROUPS), " ".join(arguments))
         return f"{typed}: must be one of the group's choices, which --help lists"
-    return message if isinstance(error, HydraException | OmegaConfBaseException) else None
+    hydras = isinstance(error, HydraException | OmegaConfBaseException) or _is_raised_by_hydra(error)
+    return message if hydras else None
+
+
+def _is_raised_by_hydra(error: BaseException) -> bool:
+    """Whether it is about the command line itself, such as --resolve alone."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -109,6 +110,10 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint and checkpoint.path, weights_only=True)
         except MisconfigurationException as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        except (AssertionError, ImportError, RuntimeError, TypeError, ValueError) as error:
+            if module.losses:
+                raise
+            raise InstantiationException(f"{error}\nfull_key: the first iteration") from error
         except DivergenceError as error:
             where = {"iteration": error.iteration, "quantity": error.quantity}
             runs.write_result(folder, status="diverged", **where, **provenance)
