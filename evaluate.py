@@ -1,14 +1,22 @@
 """Measure a run's generator again: python evaluate.py run=FOLDER [checkpoint=epoch=005] [n=1024] [seeds=5]."""
 
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends imports, and the very end, without a traceback
+
 import hydra
 from omegaconf import DictConfig
 
-from wgan.commands.errors import errors_in_one_line, with_values_quoted
+from wgan.commands import help  # noqa: A004, F401, conf/ asks for what it tells
+from wgan.commands.one_line import errors_in_one_line, errors_past_hydra
+from wgan.run.names import with_names_quoted
 
 
 @errors_in_one_line
-@with_values_quoted("run", "checkpoint")
+@with_names_quoted("run", "checkpoint")
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+@errors_past_hydra()
 def main(cfg: DictConfig) -> None:
     from wgan.commands.evaluation import evaluate  # PyTorch takes seconds to import: --help does without
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -107,6 +108,13 @@ def interpreter(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subp
     return subprocess.run(
         [sys.executable, str(PROJECT / script), *rest], cwd=cwd, capture_output=True, text=True, timeout=timeout
     )
+
+
+def pasted(program: str, *arguments: str) -> str:
+    """The line to paste that a process prints whose folder is not above the project's."""
+    script = [str(PROJECT / program)] if program.endswith(".py") else []
+    path = str(Path(sys.executable).with_name("python" if script else program))
+    return shlex.join([Path(path).name if shutil.which(Path(path).name) == path else path, *script, *arguments])
 
 
 def shell(line: str, cwd: Path, timeout: float = 600) -> str:

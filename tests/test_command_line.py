@@ -53,7 +53,6 @@ BAD = [
     ("data.digit=true", "data.digit=True: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
     ("data.batch_size=64.0", "data.batch_size=64.0: must be an even number, 2 or more: a critic step takes half a "
      "batch"),
-    ("data.root=5", "data.root=5: must be a folder, such as data"),
     ("seed=1.5", "seed=1.5: must be a whole number from 0 to 18446744073709551615"),
     ("seed=null", "seed=None: must be a whole number from 0 to 18446744073709551615"),
     ("~seed", "seed: must be given, as seed=..."),
@@ -75,6 +74,8 @@ BAD = [
     ("+trainer.profiler=nosuch", "trainer.profiler=nosuch: refused (When passing string value for the `profiler` "
      "parameter of `Trainer`, it can only be one of ['simple', 'advanced', 'pytorch', 'xla']); --cfg job shows what is "
      "there by default"),
+    ("callbacks.quality.final_n=1000000000000", "callbacks.quality.final_n=1000000000000: must be auto, or a whole "
+     "number from 10 to 1000000"),
     ("callbacks.samples=null", "callbacks.samples=None: must be a callback's settings; ~callbacks.samples removes it"),
     ("callbacks.divergence.warn_above=0", "callbacks.divergence.warn_above=0: must be a number above 0, such as 500"),
     ("callbacks.divergence.warn_above=nan", "callbacks.divergence.warn_above=nan: must be a number above 0, such as "
@@ -101,6 +102,21 @@ BAD = [
     ("+trainer.widht=3", "trainer.widht=3: no such key; Trainer does not take it"),
     ("+optimizer.critic.mu=3", "optimizer.critic.mu=3: no such key; RMSprop does not take it"),
     ("+data.mu=3", "data.mu=3: no such key; MNISTDigits does not take it"),
+    ("+data.foo.bar=3", "data.foo.bar=3: no such key; MNISTDigits does not take it"),
+    ("+model.x.y=1", "model.x.y=1: no such key; WeightClipping does not take it"),
+    ("+optimizer.weight_decay=0.5", "optimizer.weight_decay=0.5: nothing reads it; set optimizer.critic.weight_decay "
+     "and optimizer.generator.weight_decay"),
+    ("+optimizer.x.y=1", "optimizer.x.y=1: nothing reads it; set optimizer.critic.y and optimizer.generator.y"),
+    ("+search=clipping", "+search=clipping: is for sweeps; add -m, or leave it out"),
+    ("+parallel=local", "+parallel=local: is for sweeps; add -m, or leave it out"),
+    ("hydra/launcher=joblib", "hydra/launcher=joblib: is for sweeps; add -m, or leave it out"),
+    ("hydra.sweep.dir=x", "hydra.sweep.dir=x: is for sweeps; add -m, or leave it out"),
+    ("model.clip_value=1e300", "model.clip_value=1e+300: must be at most 3.4e+38, the largest number of float32"),
+    ("optimizer.lr=1e300", "optimizer.lr=1e+300: must be at most 3.4e+38, the largest number of float32"),
+    ("+optimizer.critic.weight_decay=1e300", "optimizer.critic.weight_decay=1e+300: must be at most 3.4e+38, the "
+     "largest number of float32"),
+    ("model/generator=x", "model/generator=x: no such choice; choose one of dcgan"),
+    ("--resolve", "The --resolve flag can only be used in conjunction with --cfg or --help"),
     ("optimizer.lr=fast", "optimizer.lr=fast: must be a number above 0, such as 5e-5"),
     ("optimizer.lr=0", "optimizer.lr=0: must be a number above 0, such as 5e-5"),
     ("optimizer.critic.lr=-1", "optimizer.critic.lr=-1: must be a number above 0, such as 5e-5"),
@@ -192,6 +208,26 @@ def test_what_lightning_refuses_is_one_line_too(run_main: Callable[..., str]) ->
         assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("+optimizer.critic.capturable=true", "optimizer.critic.capturable=true: refused (If capturable=True"),
+        ("+optimizer.critic.differentiable=true", "the first iteration: refused (a leaf Variable that requires grad"),
+        ("+trainer.val_check_interval=2", "trainer.val_check_interval=2: refused (`val_check_interval` (2) must be"),
+        ("+model.generator.latent_dim=5", "the first iteration: refused (mat1 and mat2 shapes cannot"),
+        ("+model.generator.channels=-3", "model: refused (Trying to create tensor with negative dimension"),
+        ("+callbacks.x={_target_:pytorch_lightning.callbacks.GradientAccumulationScheduler,scheduling:{4:2}}",
+         "the first iteration: refused (Automatic gradient accumulation"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_what_the_first_iteration_finds_is_one_line_too(run_main: Callable[..., str], argument: str, line: str) -> None:
+    short = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.batch_size=4")
+    message = run_main("train.py", *short, "~callbacks.quality", "objective=wasserstein", argument)
+    assert message.startswith(f"error: {line}")
+    assert "\n" not in message
+
+
 @pytest.mark.parametrize("argument", ["model.n_critic=0", "model.n_critc=5"])
 def test_bad_input_on_the_real_command_line(tmp_path: Path, argument: str) -> None:
     process = command("train.py", argument, cwd=tmp_path)
@@ -219,6 +255,13 @@ def test_bad_value_in_a_sweep(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == "error: model.n_critic=0: must be a whole number from 1 to 10000"
     assert "Traceback" not in process.stderr
+
+
+def test_a_key_that_nothing_reads_in_a_sweep(tmp_path: Path) -> None:
+    process = command("train.py", "-m", "+optimizer.momentum=0.5,0.9", cwd=tmp_path)
+    line = "nothing reads it; set optimizer.critic.momentum and optimizer.generator.momentum"
+    assert (process.returncode, process.stderr) == (1, f"error: optimizer.momentum=0.5: {line}\n")
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_full_error_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,3 +302,5 @@ def test_help_shows_every_key_and_its_choices(tmp_path: Path) -> None:
     for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", "experiment: paper, smoke, tutorial"):
         assert line in text
     assert "clip_value: 0.01" in text
+    assert "model.clip_scope: one of kernels, all\n" in text
+    assert "callbacks.quality.final_n: auto, or a whole number from 10 to 1000000\n" in text

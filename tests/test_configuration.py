@@ -5,8 +5,10 @@ from conftest import PROJECT, configuration
 from omegaconf import OmegaConf
 
 import wgan
+from wgan.errors import UserError
 from wgan.run.checks import check_training
-from wgan.run.rules import EVALUATION_RULES, RULES
+from wgan.run.overrides import check_overrides_read
+from wgan.run.rules import EVALUATION_RULES, GENERATION_RULES, RULES
 
 DEFAULTS = {
     "model.latent_dim": 50,
@@ -77,13 +79,29 @@ def test_what_is_possible_passes_the_checks(overrides: list[str]) -> None:
     check_training(configuration(*overrides))
 
 
+def test_a_folder_is_a_text() -> None:  # the command line makes one of data.root=5
+    with pytest.raises(UserError, match=r"data.root=5: must be a folder, such as data"):
+        check_training(configuration("data.root=5"))
+
+
+@pytest.mark.parametrize("reference", ["${optimizer.wd}", "${..wd}", "${oc.decode:${..wd}}"])
+def test_a_key_to_which_another_one_refers_is_read(reference: str) -> None:
+    cfg = configuration("+optimizer.wd=0.1")
+    cfg.optimizer.critic.weight_decay = reference
+    check_overrides_read(cfg, ["+optimizer.wd=0.1", "optimizer.lr=5e-5", "model.n_critic=5", "optimizer=rmsprop"])
+    cfg.optimizer.critic.weight_decay = 0.1
+    with pytest.raises(UserError, match=r"optimizer.wd=0.1: nothing reads it; set optimizer.critic.wd"):
+        check_overrides_read(cfg, ["+optimizer.wd=0.1"])
+
+
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
     for overrides in ([], ["optimizer=adam"], ["+logger=wandb"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)
-    assert keys | {str(key) for key in (*train, *generate)} >= RULES.keys()
+    assert keys | {str(key) for key in train} | {"trust"} >= RULES.keys()
+    assert {str(key) for key in generate} - {"defaults", "hydra"} == GENERATION_RULES.keys()
     assert {str(key) for key in evaluate} - {"defaults", "hydra"} == EVALUATION_RULES.keys()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import command, configuration, contents, result
+from conftest import command, configuration, contents, pasted, result
 from processes import Process
 from test_resuming import RUN, assert_same_run
 
@@ -42,7 +42,7 @@ def test_a_full_disk(disk: Path, uninterrupted: Path) -> None:
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == (
         f"error: {disk}/run: No space left on device; what the run has saved is intact: mend this, "
-        f"then continue with: python train.py resume={disk}/run"
+        f"then continue with: {pasted('train.py', f'resume={disk}/run')}"
     )
     assert "Traceback" not in process.stderr
     saved = contents(disk / "run")

@@ -61,6 +61,35 @@ def test_an_earlier_checkpoint(run: Path, run_main: Callable[..., str]) -> None:
     assert evaluation(run)["figures"]["fid_mnist"] == pytest.approx(result(run)["fid_mnist"])
 
 
+def test_all_epochs_at_once(run: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    single = {}
+    for name in ("epoch=001", "epoch=002"):
+        assert run_main("evaluate.py", "run=run", f"checkpoint={name}", "n=20", "seeds=2") == ""
+        single[name] = evaluation(run)
+    capsys.readouterr()
+    assert run_main("evaluate.py", "run=run", "checkpoint=all", "n=20", "seeds=2") == ""
+    found = evaluation(run)
+    assert found["figures"] == {name: each["figures"] for name, each in single.items()}
+    assert found["standard_errors"] == {name: each["standard_errors"] for name, each in single.items()}
+    head, *lines, floor = capsys.readouterr().out.splitlines()
+    assert head.split() == ["20", "samples", *FIGURES_OF_IMAGES]
+    assert floor.split() == ["floor", *(f"{value:.4g}" for value in found["floor"].values())]
+    for line, (name, figures) in zip(lines, found["figures"].items(), strict=True):
+        assert line.split()[:2] == [name, f"{figures['fid_mnist']:.4g}"]
+    shutil.rmtree(run / "checkpoints")
+    line = "error: checkpoint=all: run has no checkpoints of epochs; set checkpoint=final"
+    assert run_main("evaluate.py", "run=run", "checkpoint=all") == line
+
+
+def test_figures_are_told_though_they_cannot_be_written(
+    run: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "evaluation.json" / "x").mkdir(parents=True)
+    line = "error: run/evaluation.json: Is a directory; name a path that can be used"
+    assert run_main("evaluate.py", "run=run", "n=10") == line
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(FIGURES_OF_IMAGES)
+
+
 def test_standard_errors_of_several_seeds(
     run: Path, run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,14 +135,15 @@ def test_as_many_samples_as_training_images_and_the_seed_of_the_run(
         (["run=nowhere"], "run=nowhere: must be the folder of a run"),
         (["run=."], "run=.: not a run's folder; name one that train.py made, such as outputs/DATE/TIME"),
         ([], "run: must be given, as run=..."),
-        (["n=9"], "n=9: must be auto, or a whole number, 10 or more"),
-        (["n=all"], "n=all: must be auto, or a whole number, 10 or more"),
+        (["n=9"], "n=9: must be auto, or a whole number from 10 to 1000000"),
+        (["n=all"], "n=all: must be auto, or a whole number from 10 to 1000000"),
+        (["n=100000000000"], "n=100000000000: must be auto, or a whole number from 10 to 1000000"),
         (["seed=-1"], "seed=-1: must be auto, or a whole number from 0 to 18446744073709551615"),
-        (["seeds=0"], "seeds=0: must be a whole number, 1 or more"),
+        (["seeds=0"], "seeds=0: must be a whole number from 1 to 1000"),
         (["checkpoint=epoch=009"],
          "checkpoint=epoch=009: the run has no such checkpoint; there are epoch=001, epoch=002, last"),
         (["checkpoint=../run"],
-         "checkpoint=../run: must be final, last, or the name of a checkpoint, such as epoch=005"),
+         "checkpoint=../run: must be all, final, last, or the name of a checkpoint, such as epoch=005"),
         (["checkpont=last"], "checkpont=last: no such key; did you mean checkpoint?"),
     ],
 )  # fmt: skip
@@ -133,4 +163,7 @@ def test_damaged_weights(run: Path, run_main: Callable[..., str], name: str) -> 
 
 def test_help_answers_without_pytorch(run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("evaluate.py", "--help") == "0"
-    assert "checkpoint: final" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "checkpoint: final  # the generator at the end of the run" in out
+    assert "seeds: 1" in out
+    assert "hydra" not in out

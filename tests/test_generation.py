@@ -58,6 +58,40 @@ def test_interpolation_goes_from_one_image_to_another(
         assert 0 < steps.max() < np.abs(way[-1] - way[0]).mean()
 
 
+def test_an_interpolation_that_moves(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    arguments = (f"run={smoke_run.folder}", "n=40", "mode=interpolation", "scale=2")
+    assert run_main("generate.py", *arguments, "out=ways.png") == ""
+    assert run_main("generate.py", *arguments, "out=ways.gif") == ""
+    rows = np.asarray(Image.open(tmp_path / "ways.png")).reshape(4, 56, 10, 56)
+    with Image.open(tmp_path / "ways.gif") as picture:
+        assert picture.n_frames == 10
+        for step in range(10):
+            picture.seek(step)
+            frame = np.asarray(picture.convert("L"))
+            assert frame.shape == (112, 112)  # four ways, side by side
+            assert np.abs(frame[:56, 56:].astype(int) - rows[1, :, step]).max() <= 2  # GIF has 256 greys, or fewer
+
+
+def test_pixels_are_enlarged_without_blur(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    for scale in (1, 4):
+        assert run_main("generate.py", f"run={smoke_run.folder}", "n=9", f"scale={scale}", f"out={scale}.png") == ""
+    small, large = (np.asarray(Image.open(tmp_path / f"{scale}.png")) for scale in (1, 4))
+    assert np.array_equal(large, np.kron(small, np.ones((4, 4), dtype=np.uint8)))
+
+
+def test_images_of_an_earlier_epoch(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
+    assert run_main("generate.py", "checkpoint=epoch=001", f"run={smoke_run.folder}", "out=first.png") == ""
+    first = np.asarray(Image.open(tmp_path / "first.png"))
+    assert np.array_equal(first, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=001.png")))
+
+
+def test_help_tells_keys_and_values(run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("generate.py", "--help") == "0"
+    out = capsys.readouterr().out
+    assert "mode: samples      # or interpolation" in out
+    assert "hydra" not in out
+
+
 def test_interpolated_points_lie_on_the_arc_in_equal_steps() -> None:
     points = interpolate(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]]), steps=4)
     angles = torch.tensor([0, math.pi / 6, math.pi / 3, math.pi / 2])
@@ -76,10 +110,18 @@ def test_interpolation_in_one_dimension_is_a_line(end: float) -> None:
         (["run=nowhere"], "run=nowhere: must be the folder of a finished run"),
         (["run=."], "run=.: not a run's folder; name one that train.py made, such as outputs/DATE/TIME"),
         ([], "run: must be given, as run=..."),
-        (["n=0"], "n=0: must be a whole number, 1 or more"),
+        (["n=0"], "n=0: must be a whole number from 1 to 1000000"),
         (["seed=x"], "seed=x: must be a whole number from 0 to 18446744073709551615"),
-        (["out=s.jpg"], "out=s.jpg: must be a file's name that ends in .png or .npz, in a folder that exists"),
-        (["out=no/s.png"], "out=no/s.png: must be a file's name that ends in .png or .npz, in a folder that exists"),
+        (["out=s.jpg"], "out=s.jpg: must be a file's name that ends in .png, .gif or .npz, in a folder that exists"),
+        (["out=no/s.png"],
+         "out=no/s.png: must be a file's name that ends in .png, .gif or .npz, in a folder that exists"),
+        (["n=1000000000"], "n=1000000000: must be a whole number from 1 to 1000000"),
+        (["scale=101"], "scale=101: must be a whole number from 1 to 100"),
+        (["scale=50", "n=401"], "scale=50: is too much for 401 images; n times scale² must be at most 1000000"),
+        (["out=s.gif"], "out=s.gif: only an interpolation moves; add mode=interpolation, or choose .png"),
+        (["checkpoint=epoch=009"],
+         "checkpoint=epoch=009: the run has no such checkpoint; there are epoch=001, epoch=002, last"),
+        (["checkpoint=all"], "checkpoint=all: must be final, last, or the name of a checkpoint, such as epoch=005"),
         (["mode=video"], "mode=video: must be one of samples, interpolation"),
         (["mode=interpolation", "n=15"],
          "n=15: must be a multiple of 10, the length of a row, with mode=interpolation"),
@@ -89,6 +131,11 @@ def test_interpolation_in_one_dimension_is_a_line(end: float) -> None:
 def test_bad_input(run_main: Callable[..., str], smoke_run: Run, arguments: list[str], line: str) -> None:
     run = [] if not arguments or arguments[0].startswith("run=") else [f"run={smoke_run.folder}"]
     assert run_main("generate.py", *run, *arguments) == f"error: {line}"
+
+
+def test_a_wrong_key_is_told_wherever_it_stands(run_main: Callable[..., str]) -> None:
+    for arguments in (("sed=5", "run=."), ("run=.", "sed=5"), ("sed=5",)):
+        assert run_main("generate.py", *arguments) == "error: sed=5: no such key; did you mean seed?"
 
 
 def test_unfinished_run(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:

@@ -65,8 +65,8 @@ def test_it_is_trained_and_measured(run: Path) -> None:
 
 def test_the_lines_that_it_prints_work(run: Path) -> None:
     assert (run / "train.log").read_text().endswith(f"generate.py run={run} n=100 out=samples.png 'trust=[examples]'\n")
-    assert trust_needed(configuration()) == ""
-    assert trust_needed(configuration("+logger=[wandb,csv]", "model.critic._target_=mine.C")) == " 'trust=[wandb,mine]'"
+    assert trust_needed(configuration()) == []
+    assert trust_needed(configuration("+logger=[wandb,csv]", "model.critic._target_=mine.C")) == ["trust=[wandb,mine]"]
 
 
 def test_killed_and_resumed_it_has_the_same_bits(run: Path, tmp_path: Path) -> None:

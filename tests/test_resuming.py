@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PROJECT, command, configuration, contents, result, rows
+from conftest import PROJECT, command, configuration, contents, pasted, result, rows
 from PIL import Image
 from processes import Process
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
@@ -187,7 +187,7 @@ def test_a_signal_ends_the_run_with_a_line_that_says_how_to_resume(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == ""
-    assert out.splitlines()[-1] == f"Interrupted; continue with: python train.py resume={folder}"
+    assert out.splitlines()[-1] == f"Interrupted; continue with: {pasted('train.py', f'resume={folder}')}"
     assert not list(folder.rglob("*.unfinished"))
     if number == signal.SIGTERM:
         assert command("train.py", out.split()[-1], cwd=tmp_path).returncode == 0
@@ -206,7 +206,7 @@ def test_interrupted_before_it_trains(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert out == f"Interrupted; continue with: python train.py resume={folder}\n"
+    assert out == f"Interrupted; continue with: {pasted('train.py', f'resume={folder}')}\n"
 
 
 def test_a_run_can_be_lengthened(tmp_path: Path, uninterrupted: Path, run_main: Callable[..., str]) -> None:
@@ -223,7 +223,7 @@ def test_a_finished_run_says_so_and_stays_as_it_is(
     out = capsys.readouterr().out.splitlines()
     assert out == [
         f"Finished already, after 9 iterations: {finished}",
-        f"To lengthen it: python train.py resume={finished} trainer.max_epochs=6",
+        f"To lengthen it: {pasted('train.py', f'resume={finished}', 'trainer.max_epochs=6')}",
     ]
     after = contents(finished)
     assert after.pop("train.log").decode().count("\n") == 2
@@ -492,7 +492,7 @@ def test_a_generator_that_is_gone_is_made_again(
 ) -> None:
     path = finished / "generator.safetensors"
     path.unlink()
-    line = f"error: run=run: its {path.name} is gone; make it again with: python train.py resume=run"
+    line = f"error: run=run: its {path.name} is gone; make it again with: {pasted('train.py', 'resume=run')}"
     assert run_main("generate.py", "run=run") == line
     os.truncate(finished / "checkpoints" / "last.ckpt", 1000)
     assert run_main("train.py", "resume=run") == ""

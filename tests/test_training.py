@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT, SMOKE, TINY, Run, configuration, contents, rows
+from conftest import PROJECT, SMOKE, TINY, Run, configuration, contents, pasted, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
@@ -148,8 +148,8 @@ def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run
     assert lines[5].startswith("Trained 10 iterations in ")
     assert lines[6:] == [
         f"Run folder:  {smoke_run.folder}",
-        f"Curves:      tensorboard --logdir {smoke_run.folder.parent}",
-        f"More images: python generate.py run={smoke_run.folder} n=100 out=samples.png",
+        f"Curves:      {pasted('tensorboard', '--logdir', str(smoke_run.folder.parent))}",
+        f"More images: {pasted('generate.py', f'run={smoke_run.folder}', 'n=100', 'out=samples.png')}",
     ]
     log = (smoke_run.folder / "train.log").read_text().splitlines()
     assert [line.partition(" - ")[2] for line in log] == lines

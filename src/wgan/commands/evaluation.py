@@ -1,4 +1,4 @@
-"""The figures of a run, from its generator alone."""
+"""The figures of a run, from its generators alone."""
 
 import json
 import logging
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.sampling import sample_images
 from wgan.quality.figures import reference_of
 from wgan.quality.own import measure_own
 from wgan.run.building import build_data, build_own_figures
 from wgan.run.checks import check_values
-from wgan.run.folder import provenance
+from wgan.run.folder import CHECKPOINTS, provenance
 from wgan.run.generator import load_generator
 from wgan.run.rules import EVALUATION_RULES
 from wgan.run.strangers import check_contents
@@ -22,14 +23,15 @@ from wgan.run.trust import load_trusted
 
 EVALUATION = "evaluation.json"
 
+Figures = dict[str, float]
+
 log = logging.getLogger(__name__)
 
 
-def evaluate(cfg: DictConfig) -> dict[str, float]:
+def evaluate(cfg: DictConfig) -> None:
     """Measure what `cfg` (conf/evaluate.yaml) asks for, print a table, and write evaluation.json in the run's folder.
 
-    Returns:
-        The figures; of several seeds, their means.
+    Of several seeds the figures are their means.
 
     Raises:
         UserError: if the configuration is wrong, or names no run or no checkpoint of it.
@@ -38,7 +40,11 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     folder = Path(cfg.run)
     check_contents(folder, f"run={folder}")
     run = load_trusted(folder, list(cfg.trust))
-    generator = load_generator(folder, run, None if cfg.checkpoint == "final" else cfg.checkpoint)
+    names = [cfg.checkpoint]
+    if cfg.checkpoint == "all":
+        names = sorted(path.stem for path in (folder / CHECKPOINTS).glob("epoch=*.ckpt"))
+        if not names:
+            raise UserError(f"checkpoint=all: {folder} has no checkpoints of epochs; set checkpoint=final")
     if run.data._target_ == "wgan.MNISTDigits":
         run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
     known = reference_of(build_data(run))
@@ -47,20 +53,46 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     n = len(known.images) if cfg.n == "auto" else cfg.n
     first = OmegaConf.select(run, "callbacks.quality.seed", default=run.seed) if cfg.seed == "auto" else cfg.seed
     seeds = [(first + k) % 2**64 for k in range(cfg.seeds)]
-    measured = []
-    for seed in seeds:
-        images = sample_images(generator, n, run.model.latent_dim, seed)
-        measured.append(known.measure(images) | measure_own(own, images, known.images))
-    figures = {name: statistics.fmean(each[name] for each in measured) for name in floor}
-    outcome = {"checkpoint": cfg.checkpoint, "n": n, "seeds": seeds, "figures": figures, "floor": floor}
-    errors = {}
-    if cfg.seeds > 1:
-        errors = {name: statistics.stdev(each[name] for each in measured) / math.sqrt(cfg.seeds) for name in figures}
-        outcome["standard_errors"] = errors
+    figures: dict[str, Figures] = {}
+    errors: dict[str, Figures] = {}
+    for name in names:
+        generator = load_generator(folder, run, None if name == "final" else name)
+        measured = []
+        for seed in seeds:
+            images = sample_images(generator, n, run.model.latent_dim, seed)
+            measured.append(known.measure(images) | measure_own(own, images, known.images))
+        columns = {figure: [each[figure] for each in measured] for figure in floor}
+        figures[name] = {figure: statistics.fmean(values) for figure, values in columns.items()}
+        if len(seeds) > 1:
+            root = math.sqrt(len(seeds))
+            errors[name] = {figure: statistics.stdev(values) / root for figure, values in columns.items()}
+
+    single = len(names) == 1 and cfg.checkpoint != "all"
+    lines = _list_figures if single else _list_checkpoints
+    log.info("\n".join(lines(f"{n} samples", figures, errors, floor)))
+    outcome = {"checkpoint": cfg.checkpoint, "n": n, "seeds": seeds, "floor": floor}
+    outcome["figures"] = figures[cfg.checkpoint] if single else figures
+    if errors:
+        outcome["standard_errors"] = errors[cfg.checkpoint] if single else errors
     write_whole(folder / EVALUATION, (json.dumps(outcome | provenance(), indent=2) + "\n").encode())
 
-    log.info("%-16s %10s %s %10s", f"{n} samples", "", "".ljust(10) if errors else "", "floor")
-    for name, value in figures.items():
-        error = f"± {errors[name]:<8.2g}" if errors else ""
-        log.info("%-16s %10.4g %s %10.4g", name, value, error, floor[name])
-    return figures
+
+def _list_figures(title: str, figures: dict[str, Figures], errors: dict[str, Figures], floor: Figures) -> list[str]:
+    """A line a figure, of the only checkpoint."""
+    lines = [f"{title:<16} {'':10} {'':{10 if errors else 0}} {'floor':>10}"]
+    for name, each in figures.items():
+        for figure, value in each.items():
+            error = f"± {errors[name][figure]:<8.2g}" if errors else ""
+            lines.append(f"{figure:<16} {value:10.4g} {error} {floor[figure]:10.4g}")
+    return lines
+
+
+def _list_checkpoints(title: str, figures: dict[str, Figures], errors: dict[str, Figures], floor: Figures) -> list[str]:
+    """A line a checkpoint, a column a figure."""
+    rows = [[title, *floor]]
+    for name, each in figures.items():
+        error = {figure: f" ± {value:.2g}" for figure, value in errors.get(name, {}).items()}
+        rows.append([name, *(f"{value:.4g}{error.get(figure, '')}" for figure, value in each.items())])
+    rows.append(["floor", *(f"{value:.4g}" for value in floor.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

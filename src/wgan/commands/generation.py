@@ -1,4 +1,4 @@
-"""Images from a finished run: samples, or ways through the latent space."""
+"""Images of a run: samples, or ways through the latent space."""
 
 import logging
 from io import BytesIO
@@ -9,13 +9,14 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from wgan.data.pictures import grid, png
+from wgan.data.pictures import animation, grid, png
 from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.randomness import sample_latents
 from wgan.model.sampling import generate_images, sample_images
 from wgan.run.checks import check_values
 from wgan.run.generator import load_generator
+from wgan.run.rules import GENERATION_RULES, LARGEST
 from wgan.run.trust import load_trusted
 
 STEPS = 10  # images of a way from one latent point to another
@@ -24,17 +25,22 @@ log = logging.getLogger(__name__)
 
 
 def generate(cfg: DictConfig) -> None:
-    """Write the images that `cfg` (conf/generate.yaml) asks for: a grid in a .png, or an array in a .npz.
+    """Write the images that `cfg` (conf/generate.yaml) asks for: a grid, an array, or a GIF that moves.
 
     Raises:
         UserError: if the configuration is wrong or names no finished run.
     """
-    check_values(cfg)
+    check_values(cfg, GENERATION_RULES)
     if cfg.mode == "interpolation" and cfg.n % STEPS:
         raise UserError(f"n={cfg.n}: must be a multiple of {STEPS}, the length of a row, with mode=interpolation")
     out = Path(cfg.out)
+    if out.suffix == ".gif" and cfg.mode != "interpolation":
+        raise UserError(f"out={out}: only an interpolation moves; add mode=interpolation, or choose .png")
+    if cfg.n * cfg.scale**2 > LARGEST:
+        raise UserError(f"scale={cfg.scale}: is too much for {cfg.n} images; n times scale² must be at most {LARGEST}")
     run = load_trusted(Path(cfg.run), list(cfg.trust))
-    generator, latent_dim = load_generator(Path(cfg.run), run), run.model.latent_dim
+    generator = load_generator(Path(cfg.run), run, None if cfg.checkpoint == "final" else cfg.checkpoint)
+    latent_dim = run.model.latent_dim
     if cfg.mode == "interpolation":
         ends = sample_latents(2 * cfg.n // STEPS, latent_dim, cfg.seed)
         images = generate_images(generator, interpolate(ends[::2], ends[1::2], STEPS))
@@ -45,9 +51,17 @@ def generate(cfg: DictConfig) -> None:
         # Grey images without their only channel.
         np.savez_compressed(array, images=(images.squeeze(1) if images.shape[1] == 1 else images).numpy())
         write_whole(out, array.getvalue())
+    elif out.suffix == ".gif":
+        write_whole(out, animation([enlarge(grid(images[step::STEPS]), cfg.scale) for step in range(STEPS)]))
     else:
-        write_whole(out, png(grid(images, columns=STEPS if cfg.mode == "interpolation" else None)))
+        picture = grid(images, columns=STEPS if cfg.mode == "interpolation" else None)
+        write_whole(out, png(enlarge(picture, cfg.scale)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Each pixel of an image (c, h, w) `scale` times as wide and high, without blur."""
+    return image.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:

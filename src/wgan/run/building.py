@@ -45,7 +45,7 @@ def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
         make = instantiate(settings, _partial_=True, _convert_="all")
         try:
             model: WGAN = make(image_shape=image_shape)
-        except (TypeError, ValueError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise InstantiationException(f"{error}\nfull_key: model") from error
     return model
 

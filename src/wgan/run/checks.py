@@ -1,5 +1,6 @@
 """What must hold before work starts; each failure is one line with the key, the value and the remedy."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,8 @@ NEEDED = (
 # Keys that exist to hand a value on, each with the key that sets it.
 FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
 
+LARGEST_NUMBER = 3.4e38
+
 ABSENT = object()
 
 
@@ -76,6 +79,9 @@ def check_training(cfg: DictConfig) -> None:
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
     check_values(cfg)
+    for key, value in leaves(OmegaConf.to_container(OmegaConf.masked_copy(cfg, ["model", "optimizer"]))):
+        if type(value) in (int, float) and LARGEST_NUMBER < abs(value) < math.inf:
+            raise UserError(f"{key}={value}: must be at most {LARGEST_NUMBER:.2g}, the largest number of float32")
     own = [str(figure) for callback in cfg.callbacks.values() for figure in callback.get("figures") or ()]
     if figure_of(str(cfg.objective)) not in (names := (*FIGURES, *own)):
         words = f"one of {', '.join(names)}; with - before it, as in -recall, if more is better"

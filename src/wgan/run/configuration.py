@@ -122,12 +122,12 @@ def read_configuration(path: Path) -> DictConfig:
     return DictConfig(name_stably(raw))
 
 
-def trust_needed(cfg: DictConfig) -> str:
-    """What a command needs besides the folder of a run, " 'trust=[mynets]'" say; nothing where all classes are ours."""
+def trust_needed(cfg: DictConfig) -> list[str]:
+    """What a command needs besides the folder of a run, ["trust=[mynets]"] say; nothing where all classes are ours."""
     targets = [str(value) for key, value in leaves(OmegaConf.to_container(cfg)) if key.endswith("._target_")]
     packages = dict.fromkeys(SENDING.get(target) or target.partition(".")[0] for target in targets)
     foreign = [package for package in packages if package not in NAMESPACES]
-    return f" 'trust=[{','.join(foreign)}]'" if foreign else ""
+    return [f"trust=[{','.join(foreign)}]"] if foreign else []
 
 
 def name_stably(node: Any) -> Any:

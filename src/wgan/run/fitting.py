@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
@@ -26,6 +28,7 @@ from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
+from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, check_targets
 
 log = logging.getLogger(__name__)
@@ -96,7 +99,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
                 default_root_dir=folder,
                 logger=loggers,
                 callbacks=[*callbacks, timer],
-                plugins=[checkpoints],
+                plugins=[checkpoints, LightningEnvironment()],  # no cluster's, which would want several processes
             )
             if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(trainer.strategy.root_device):
                 log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")
@@ -107,6 +110,10 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint and checkpoint.path, weights_only=True)
         except MisconfigurationException as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        except (AssertionError, ImportError, RuntimeError, TypeError, ValueError) as error:
+            if module.losses:
+                raise
+            raise InstantiationException(f"{error}\nfull_key: the first iteration") from error
         except DivergenceError as error:
             where = {"iteration": error.iteration, "quantity": error.quantity}
             runs.write_result(folder, status="diverged", **where, **provenance)
@@ -128,6 +135,9 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     end = ", ".join(f"{name} {figures[name]:.4g}" for name in losses)
     log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
     log.info("Run folder:  %s", folder)
-    log.info("Curves:      tensorboard --logdir %s", folder.parent)  # HParams knows no figures of a run on its own
-    log.info("More images: python generate.py run=%s n=100 out=samples.png%s", folder, trust_needed(cfg))
+    # HParams knows no figures of a run on its own.
+    curves = write_command("tensorboard", "--logdir", str(folder.parent))
+    images = write_command("generate.py", f"run={folder}", "n=100", "out=samples.png", *trust_needed(cfg))
+    log.info("Curves:      %s", curves)
+    log.info("More images: %s", images)
     return objective

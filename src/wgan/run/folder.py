@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import platform
+import shlex
 import shutil
 import socket
 import subprocess
@@ -85,8 +86,8 @@ def check_unused(folder: Path) -> None:
     """Raises UserError if a run was trained in the folder already."""
     if any((folder / name).exists() for name in (METRICS, CHECKPOINTS, RESULT)):
         raise UserError(
-            f"hydra.run.dir={folder}: holds a run already; continue it with resume={folder}, name another folder, "
-            "or delete this one"
+            f"hydra.run.dir={folder}: holds a run already; continue it with {shlex.quote(f'resume={folder}')}, name "
+            "another folder, or delete this one"
         )
 
 

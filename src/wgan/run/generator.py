@@ -1,7 +1,6 @@
 """The exported generator of a run, and those of its checkpoints."""
 
 import logging
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from wgan.run.checkpoints import DamagedError, check_configuration, newest_first
 from wgan.run.configuration import CONFIGURATION, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
+from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, load_trusted
 
 LARGEST_GENERATOR = 2**32  # bytes
@@ -48,10 +48,8 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
         raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
     if not path.exists():
         if read_result(folder).get("status") == "finished":
-            how = shlex.quote(f"resume={folder}")
-            raise UserError(
-                f"run={folder}: its {GENERATOR} is gone; make it again with: python train.py {how}{trust_needed(cfg)}"
-            )
+            how = write_command("train.py", f"resume={folder}", *trust_needed(cfg))
+            raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
         if checkpoint:

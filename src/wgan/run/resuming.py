@@ -14,6 +14,7 @@ from wgan.errors import UserError
 from wgan.run.checks import GROUPS, OPTIONAL, SINGLE, leaves
 from wgan.run.configuration import CONFIGURATION, load_configuration
 from wgan.run.fingerprint import LENGTH
+from wgan.run.names import is_quoted
 from wgan.run.strangers import check_contents
 
 # MNIST's files, as torchvision unpacks them.
@@ -36,6 +37,7 @@ def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
         if typed:
             others = [argument for argument in sys.argv[1:] if argument not in typed]
             name = typed[-1].partition("=")[2]
+            name = name[1:-1] if is_quoted(name) else name
             _check_arguments(name, others)
             folder = Path(name).absolute()
             ConfigStore.instance().store("run", _run_configuration(folder))

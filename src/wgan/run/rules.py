@@ -46,7 +46,10 @@ SWEEP = re.compile(r"/?\w[\w.=+-]*(/\w[\w.=+-]*)*", re.ASCII)  # one way to matc
 # In float32 lesser ones are 0.
 POSITIVE = Rule(lambda value: is_number(value) and value >= 2**-126, "a number above 0, such as 5e-5")
 SWITCH = Rule(lambda value: isinstance(value, bool), "true or false")
-SAMPLES = Rule(lambda value: value == "auto" or whole(10).holds(value), "auto, or a whole number, 10 or more")
+LARGEST = 1_000_000  # images, which have to fit into memory
+SEED = whole(0, 2**64 - 1)
+SOME = whole(10, LARGEST)
+SAMPLES = Rule(lambda value: value == "auto" or SOME.holds(value), f"auto, or {SOME.words}")
 OPTIMIZER = Rule(OmegaConf.is_dict, "the settings of an optimizer, as --cfg job shows them")
 
 PACKAGES = Rule(
@@ -55,7 +58,7 @@ PACKAGES = Rule(
 )
 
 RULES = {
-    "seed": whole(0, 2**64 - 1),
+    "seed": SEED,
     "model.latent_dim": whole(1, 100_000),  # more would not fit into memory, nor would the images of an iteration
     "model.n_critic": whole(1, 10_000),
     "model.warmup_n_critic": whole(1, 10_000),
@@ -95,10 +98,10 @@ RULES = {
     "trainer.log_every_n_steps": whole(1),
     "trainer.deterministic": SWITCH,
     "trainer.enable_model_summary": SWITCH,
-    "callbacks.samples.seed": whole(0, 2**64 - 1),
-    "callbacks.quality.seed": whole(0, 2**64 - 1),
+    "callbacks.samples.seed": SEED,
+    "callbacks.quality.seed": SEED,
     "callbacks.quality.every_n_epochs": whole(0),
-    "callbacks.quality.n": whole(10),
+    "callbacks.quality.n": SOME,
     "callbacks.quality.final_n": SAMPLES,
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
     "callbacks.checkpoints.filename": Rule(
@@ -114,23 +117,37 @@ RULES = {
     "rerun": SWITCH,
     "fail_fast": SWITCH,
     "jobs_per_gpu": whole(1),
-    "n": whole(1),
-    "run": Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a finished run"),
-    "mode": one_of("samples", "interpolation"),
-    "out": Rule(
-        lambda value: isinstance(value, str) and Path(value).suffix in (".png", ".npz") and Path(value).parent.is_dir(),
-        "a file's name that ends in .png or .npz, in a folder that exists",
-    ),
 }
 
-EVALUATION_RULES = {
-    "run": Rule(RULES["run"].holds, "the folder of a run"),
+FOLDER = Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a run")
+
+GENERATION_RULES = {
+    "run": Rule(FOLDER.holds, "the folder of a finished run"),
     "checkpoint": Rule(
         lambda value: isinstance(value, str) and re.fullmatch(r"final|last|epoch=\d+", value) is not None,
         "final, last, or the name of a checkpoint, such as epoch=005",
     ),
+    "n": whole(1, LARGEST),
+    "seed": SEED,
+    "mode": one_of("samples", "interpolation"),
+    "scale": whole(1, 100),
+    "out": Rule(
+        lambda value: (
+            isinstance(value, str) and Path(value).suffix in (".png", ".gif", ".npz") and Path(value).parent.is_dir()
+        ),
+        "a file's name that ends in .png, .gif or .npz, in a folder that exists",
+    ),
+    "trust": PACKAGES,
+}
+
+EVALUATION_RULES = {
+    "run": FOLDER,
+    "checkpoint": Rule(
+        lambda value: value == "all" or GENERATION_RULES["checkpoint"].holds(value),
+        f"all, {GENERATION_RULES['checkpoint'].words}",
+    ),
     "n": SAMPLES,
-    "seed": Rule(lambda value: value == "auto" or RULES["seed"].holds(value), f"auto, or {RULES['seed'].words}"),
-    "seeds": whole(1),
+    "seed": Rule(lambda value: value == "auto" or SEED.holds(value), f"auto, or {SEED.words}"),
+    "seeds": whole(1, 1000),
     "trust": PACKAGES,
 }

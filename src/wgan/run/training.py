@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from wgan.run import folder as runs
 from wgan.run.checks import check_training, check_values
 from wgan.run.configuration import load_configuration, save_configuration, trust_needed
 from wgan.run.log import check_log
+from wgan.run.pasting import write_command
 from wgan.run.resuming import check_unchanged
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
     check_training(cfg)
     check_values(DictConfig({"trust": trust}))
     check_log(folder)
-    how_to_resume = f"python train.py resume={shlex.quote(str(folder))}{trust_needed(cfg)}"
+    how_to_resume = write_command("train.py", f"resume={folder}", *trust_needed(cfg))
     with saying(how_to_resume, folder), runs.held(folder):
         if not resume:
             runs.check_unused(folder)

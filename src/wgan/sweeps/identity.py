@@ -19,6 +19,14 @@ LONGEST = 80  # characters of the overrides in a folder's name
 
 SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
 OF_COMMAND = (*SETTINGS, "trust", "hydra")
+OF_SWEEPS = (
+    *SETTINGS,
+    "search",
+    "parallel",
+    "hydra.sweep",
+    "hydra.sweeper",
+    "hydra.launcher",
+)
 
 
 def run_configuration(cfg: DictConfig) -> DictConfig:
@@ -29,7 +37,7 @@ def run_configuration(cfg: DictConfig) -> DictConfig:
 def check_no_sweep(overrides: Sequence[str]) -> None:
     """Raises UserError if the overrides of a single run have a key of sweeps."""
     for override in overrides:
-        if split(override)[0].lstrip("+~") in SETTINGS:
+        if is_or_is_below(split(override)[0].lstrip("+~").replace("/", "."), OF_SWEEPS):
             raise UserError(f"{override}: is for sweeps; add -m, or leave it out")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from wgan.commands.errors import explanation
+from wgan.commands.one_line import explanation
 from wgan.errors import DivergenceError, UserError
 from wgan.quality.objective import figure_of, value_of
 from wgan.run import folder as runs

@@ -14,9 +14,10 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.commands.errors import explanation, printable
+from wgan.commands.one_line import explanation, printable
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
+from wgan.run.overrides import check_overrides_read
 from wgan.run.strangers import check_contents
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
@@ -109,7 +110,10 @@ def check_jobs(config: DictConfig) -> None:
     check_values(config)
     if (folder := Path(config.hydra.sweep.dir)).exists():
         check_contents(folder, f"sweep={config.sweep}")
-    jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in _jobs(config, overrides)]
+    combinations = list(_jobs(config, overrides))
+    first = loader.load_sweep_config(config, combinations[0])
+    check_overrides_read(OmegaConf.masked_copy(first, [str(key) for key in first if key != "hydra"]), combinations[0])
+    jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in combinations]
     for cfg in jobs:
         check_training(cfg)
     from wgan.run.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from wgan.commands.errors import explanation, printable
+from wgan.commands.one_line import explanation, printable
 from wgan.errors import UserError
 from wgan.files import FLOAT32, METRICS, QUALITY, read_regular, write_whole
 from wgan.quality.objective import LOSSES, figure_of

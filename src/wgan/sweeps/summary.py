@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
-from wgan.commands.errors import printable
+from wgan.commands.one_line import printable
 from wgan.files import write_whole
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Sweep

@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -20,11 +22,28 @@ from hydra.errors import (
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from wgan.commands.environment import prepare_environment
 from wgan.errors import UserError
 from wgan.run.checks import GROUPS, REFUSED
 
 UNEXPECTED = re.compile(r"(?P<target>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
 OUT_OF_MEMORY = ("can't allocate memory", "CUDA out of memory")
+
+
+class PastHydra(BaseException):
+    """Carries an error past Hydra, which would print a line of its own about it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+@contextmanager
+def errors_past_hydra() -> Iterator[None]:
+    """Let errors of what Hydra calls reach `errors_in_one_line` without a word of Hydra's."""
+    try:
+        yield
+    except Exception as error:
+        raise PastHydra(error) from error
 
 
 def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
@@ -35,22 +54,29 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
 
     @wraps(main)
     def wrapper() -> Any:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            return main()
+        prepare_environment()
+        full = os.environ.get("HYDRA_FULL_ERROR")
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing in its own way
         logging.raiseExceptions = False  # nor does a log on a full disk print a traceback
-        at_sigterm = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+        numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        handlers = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
         try:
             return main()
         except KeyboardInterrupt:
+            if full == "1":
+                raise
             sys.exit(130)
-        except Exception as error:
-            if line := explanation(error, sys.argv[1:]):
-                sys.exit(f"error: {printable(line)}")
-            raise
+        except PastHydra as carrier:
+            error = carrier.error
+        except Exception as raised:
+            error = raised
         finally:
-            signal.signal(signal.SIGTERM, at_sigterm)
-            del os.environ["HYDRA_FULL_ERROR"]
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            os.environ["HYDRA_FULL_ERROR"] = full or "0"
+        if full != "1" and (line := explanation(error, sys.argv[1:])):
+            sys.exit(f"error: {printable(line)}")
+        raise error
 
     return wrapper
 
@@ -58,21 +84,6 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
 def printable(text: str) -> str:
     """A line for a terminal: what would move its cursor, say, stands there as an escape sequence of Python's."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
-def with_values_quoted(*keys: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Let a Hydra `main` take values of `keys` with "=" and ",", as folders have them, without Hydra's quotes."""
-    plain = re.compile(rf"({'|'.join(keys)})=([\w./~+@-]*[=,][\w./~+@=,-]*)")
-
-    def decorator(main: Callable[[], Any]) -> Callable[[], Any]:
-        @wraps(main)
-        def wrapper() -> Any:
-            sys.argv[1:] = [plain.sub(r"\1='\2'", arg) if plain.fullmatch(arg) else arg for arg in sys.argv[1:]]
-            return main()
-
-        return wrapper
-
-    return decorator
 
 
 def explanation(error: BaseException, arguments: list[str]) -> str | None:
@@ -99,7 +110,14 @@ def explanation(error: BaseException, arguments: list[str]) -> str | None:
     if isinstance(error, ValueError) and message.startswith("Config group override"):  # model=3
         typed = next((each for each in arguments if each.partition("=")[0] in GROUPS), " ".join(arguments))
         return f"{typed}: must be one of the group's choices, which --help lists"
-    return message if isinstance(error, HydraException | OmegaConfBaseException) else None
+    hydras = isinstance(error, HydraException | OmegaConfBaseException) or _is_raised_by_hydra(error)
+    return message if hydras else None
+
+
+def _is_raised_by_hydra(error: BaseException) -> bool:
+    """Whether it is about the command line itself, such as --resolve alone."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -112,7 +130,9 @@ def _not_built(error: InstantiationException, arguments: list[str]) -> str:
     """What a class did not take: the argument whose name its complaint mentions, else the place of the class."""
     cause = error.__cause__ or error
     names = {argument.partition("=")[0].rpartition(".")[2]: argument.lstrip("+") for argument in arguments}
-    if (found := UNEXPECTED.search(str(cause))) and (typed := names.get(found["key"], found["key"])):
+    if found := UNEXPECTED.search(str(cause)):
+        key = found["key"]  # or one below it
+        typed = next((each.lstrip("+") for each in arguments if key in each.partition("=")[0].split(".")), key)
         return f"{typed}: no such key; {found['target']} does not take it"
     place = str(error).rpartition("full_key: ")[2]
     typed = next((names[word] for word in re.findall(r"\w+", str(cause)) if word in names), place)
@@ -127,7 +147,8 @@ def _unknown_key(error: OmegaConfBaseException, arguments: list[str]) -> str:
     parent, _, name = key.rpartition(".")
     node = error.parent_node
     known = [str(k) for k in node or () if k != "hydra"]
-    deeper = [f"{k}.{name}" for k in known if OmegaConf.is_dict(node[k]) and name in node[k]]
+    below = {k: OmegaConf.select(node, k, throw_on_missing=False) for k in known}
+    deeper = [f"{k}.{name}" for k, child in below.items() if OmegaConf.is_dict(child) and name in child]
     prefix = f"{parent}." if parent else ""
     if close := deeper or [prefix + k for k in difflib.get_close_matches(name, known, n=1)]:
         return f"{typed}: no such key; did you mean {close[0]}?"
