@@ -27,7 +27,7 @@ from wgan.sweeps.launch import with_summary
 @with_names_quoted("hydra.run.dir", "data.root")
 @with_summary
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def main(cfg: DictConfig) -> float:
+def main(cfg: DictConfig) -> float | None:
     hydra_cfg = HydraConfig.get()
     if hydra_cfg.mode == RunMode.MULTIRUN:
         return run_job(cfg, hydra_cfg)

@@ -299,7 +299,8 @@ def test_help_imports_neither_pytorch_nor_lightning(
 
 def test_help_shows_every_key_and_its_choices(tmp_path: Path) -> None:
     text = command("train.py", "--help", cwd=tmp_path).stdout
-    for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", "experiment: paper, paper_schedule, smoke, tutorial"):
+    experiments = "experiment: paper, paper_schedule, smoke, tutorial"
+    for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", experiments):
         assert line in text
     assert "clip_value: 0.01" in text
     assert "model.clip_scope: one of kernels, all\n" in text

@@ -63,6 +63,16 @@ def test_slug(overrides: list[str], expected: str) -> None:
     assert slug(overrides) == expected
 
 
+def test_what_is_swept_comes_first_and_nothing_is_cut_inside_a_value() -> None:
+    fixed = ["data.batch_size=16", "callbacks.quality.n=32", "model.n_critic=1"]
+    overrides = [*fixed, "model.clip_value=0.01", "optimizer.lr=5e-05"]
+    name = "clip_value=0.01,lr=5e-05,batch_size=16,n_critic=1,n=32"
+    assert slug(overrides, ["model.clip_value", "optimizer.lr"]) == name
+    long = [f"model.{'k' * 20}{number}={number}{number}{number}" for number in range(9)]
+    words = slug([*long, "seed=5"], ["seed"]).split(",")
+    assert words == ["seed=5", *(f"{'k' * 20}{number}={number}{number}{number}" for number in range(2))]
+
+
 def test_a_slug_is_short_and_safe() -> None:
     found = slug([f"model.{'k' * 30}{number}=/{'ü ' * 40}/../{number}" for number in range(9)])
     assert 10 < len(found) <= 80

@@ -1,9 +1,11 @@
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,28 @@ def test_a_report_that_cannot_be_written_ends_no_job(sweep: Path, caplog: pytest
     (sweep / "summary.csv").mkdir()
     update(sweep)
     assert "the summary could not be written (IsADirectoryError" in caplog.text
+
+
+def test_pages_become_rarer_with_the_number_of_jobs(sweep: Path) -> None:
+    report = sweep / "report.html"
+    update(sweep)
+    first = report.stat().st_mtime_ns
+    update(sweep)
+    assert report.stat().st_mtime_ns == first  # four jobs and some files: less than a second ago
+    update(sweep, at_once=True)
+    assert report.stat().st_mtime_ns > first
+    now = time.time()
+    os.utime(report, (now - 2, now - 2))
+    update(sweep)
+    assert report.stat().st_mtime > now - 1
+    for number in range(300):
+        (sweep / f"job{number}").mkdir()
+    os.utime(report, (now - 25, now - 25))
+    update(sweep)
+    assert report.stat().st_mtime < now - 20
+    os.utime(report, (now - 35, now - 35))
+    update(sweep)
+    assert report.stat().st_mtime > now - 1
 
 
 def test_by_hand(sweep: Path) -> None:

@@ -1,10 +1,11 @@
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TINY, command
+from conftest import BARE, TINY, command
 from omegaconf import OmegaConf
 from test_sweeps import outcomes, start, until
 
@@ -47,6 +48,32 @@ def test_killed_and_typed_again_a_search_ends_with_the_same_trials(whole: Path, 
     assert outcomes(sweep) == outcomes(whole)
     results = (folder / "optimization_results.yaml" for folder in (sweep, whole))
     assert len({path.read_text() for path in results}) == 1
+
+
+def test_a_trial_that_fails_ends_no_search(tmp_path: Path) -> None:
+    bare = (*BARE, "+search=clipping", "hydra.sweeper.n_trials=3", "sweep=s")
+    first = command("train.py", "-m", *bare, cwd=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    sweep = tmp_path / "multirun" / "s"
+    reached = sorted(sweep.glob("*/result.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(reached) == 3
+    shutil.rmtree(reached[1].parent / "checkpoints")
+    (reached[1].parent / "checkpoints").write_text("in the way")
+    reached[1].unlink()
+    reached[2].unlink()
+    again = command("train.py", "-m", *bare, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "error: 1 of 3 jobs failed" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert reached[2].exists()
+    assert (sweep / "optimization_results.yaml").exists()
+
+
+def test_a_search_and_its_table_rank_the_same_way(run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", "-m", *SEARCH, "objective=nearest_distance", "hydra.sweeper.direction=maximize") == (
+        "error: hydra.sweeper.direction=maximize: must be minimize, as in the table of the best jobs; where more is "
+        "better, write objective=-NAME"
+    )
 
 
 def test_a_range_with_an_end_that_cannot_be_is_refused(tmp_path: Path, run_main: Callable[..., str]) -> None:

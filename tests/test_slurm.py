@@ -76,7 +76,7 @@ def test_an_interrupted_sweep_ends_its_jobs_on_slurm(cluster: None, tmp_path: Pa
     process.send_signal(signal.SIGINT)
     printed = process.communicate(timeout=60)[0]
     assert process.returncode == 130, printed
-    assert "Interrupted; the same command continues" in printed
+    assert "Interrupted; continue with: " in printed
     until(lambda: not queue(), seconds=30)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import time
 from collections import Counter
@@ -163,6 +164,9 @@ def test_a_grid_with_a_value_that_cannot_be_is_refused_before_the_first_job(
         "sweep=../bad": "error: sweep=../bad: must be a folder's name, of letters, digits and _.=+-",
         "trainer=cpu,gpu": "error: trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.acc",
         "hydra/sweeper=optuna": "error: hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again",
+        "experiment=glob(zzz*)": "error: experiment=glob(zzz*): stands for no value, so there is no job",
+        'hydra.sweep.subdir="a/${hydra.job.num}"': "error: hydra.sweep.subdir=a/${hydra.job.num}: must not be set",
+        'hydra.sweep.dir="multirun/s${seed}"': "error: hydra.sweep.dir=multirun/s${seed}: must be one folder for all",
     }.items():
         assert run_main(*typed, bad).startswith(line), bad
     assert not list(tmp_path.rglob("job.json"))
@@ -181,6 +185,29 @@ def test_a_run_that_was_lengthened_is_not_taken_for_the_job(tmp_path: Path, run_
     assert "holds a run that was changed; rerun=true trains" in run_main(
         "train.py", "-m", *TINY, "sweep=long", "seed=5"
     )
+
+
+def test_what_is_swept_stands_first_in_the_names_of_jobs(tmp_path: Path, run_main: Callable[..., str]) -> None:
+    assert (
+        run_main("train.py", "-m", "data.digit=7", *BARE, "sweep=names", "model.clip_value=0.02,0.03", "seed=0") == ""
+    )
+    for value in ("0.02", "0.03"):
+        folder = job(tmp_path / "multirun" / "names", *BARE, f"model.clip_value={value}")
+        assert folder.name.startswith(f"clip_value={value},digit=7,batch_size=4,")
+
+
+def test_an_interrupted_sweep_without_a_name_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(*LONG, "seed=0,1", cwd=tmp_path)
+    until(lambda: list(tmp_path.glob("multirun/*/*/*/checkpoints/epoch=001.ckpt")))
+    process.send_signal(signal.SIGINT)
+    printed = process.communicate(timeout=60)[0]
+    (again,) = re.findall("^Interrupted; continue with: (.+)$", printed, re.MULTILINE)
+    (sweep,) = {path.parents[1] for path in tmp_path.glob("multirun/*/*/*/job.json")}
+    assert again.endswith(f" sweep={sweep.relative_to(tmp_path / 'multirun')}")
+    typed = shlex.split(again)[2:]
+    assert typed[:1] == ["-m"]
+    assert command("train.py", *typed, "trainer.max_epochs=1", "fail_fast=true", cwd=tmp_path).returncode == 0
+    assert {path.parents[1] for path in tmp_path.glob("multirun/*/*/*/result.json")} == {sweep}
 
 
 def test_without_a_name_a_sweep_is_called_by_date_and_time(tmp_path: Path, run_main: Callable[..., str]) -> None:
@@ -325,7 +352,7 @@ def test_an_interrupted_sweep_ends_with_its_workers_and_goes_on(
     process.send_signal(signal.SIGINT)
     printed = process.communicate(timeout=60)[0]
     assert process.returncode == 130
-    assert "Interrupted; the same command continues" in printed
+    assert "Interrupted; continue with: " in printed
     assert "Traceback" not in printed
     holders = [int(path.read_text().split()[1]) for path in sweep.glob("*/.lock")]
     until(lambda: not any(Path(f"/proc/{holder}").exists() for holder in holders), seconds=10)

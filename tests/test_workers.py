@@ -101,8 +101,11 @@ def test_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers.number_of_workers(1, "auto") == 3
     assert workers.number_of_workers(2, "gpu") == 6
     assert workers.number_of_workers(2, "cpu") == 6
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert workers.number_of_workers(2, "auto") == 6
+    for none in ("", "-1", "none", "-1,0"):  # CUDA reads up to the first that is no GPU
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert workers.number_of_workers(2, "auto") == 6
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,-1,1")
+    assert workers.visible_gpus() == ["3"]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     assert workers.number_of_workers(1, "auto") == 8

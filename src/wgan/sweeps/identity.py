@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 from hydra.conf import HydraConf
@@ -18,6 +18,8 @@ from wgan.sweeps.workers import number_of_workers
 LONGEST = 80  # characters of the overrides in a folder's name
 
 SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
+swept: Sequence[str] = ()  # the keys with several values, of the sweep that this process started
+
 OF_COMMAND = (*SETTINGS, "trust", "hydra")
 OF_SWEEPS = (
     *SETTINGS,
@@ -41,21 +43,31 @@ def check_no_sweep(overrides: Sequence[str]) -> None:
             raise UserError(f"{override}: is for sweeps; add -m, or leave it out")
 
 
-def slug(overrides: Sequence[str]) -> str:
+def slug(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     """The overrides as a part of a file's name: "clip_value=0.01,lr=5e-05"; "default" where there are none.
 
     What says how a run computes is left out, keys are shortened while they differ, and what could not stand in a file's
-    name, or in many a shell, becomes "-".
+    name, or in many a shell, becomes "-". The keys that are swept come first; of the others those that fit follow.
     """
     kept = {key: value for key, value in map(split, overrides) if names_a_job(key)}
-    # Long names are cut: what tells jobs apart comes first.
-    keys = sorted(kept, key=lambda key: key.lstrip("+~").partition(".")[0] in ("trainer", "callbacks", "experiment"))
+    last = ("trainer", "callbacks", "experiment")
+    keys = sorted(kept, key=lambda key: (key not in swept, key.lstrip("+~").partition(".")[0] in last))
     words = ("=".join(filter(None, (shortened(key, keys), _rounded(kept[key])))) for key in keys)
     safe = (re.sub(r"[^\w.=+-]+", "-", word, flags=re.ASCII).strip("-.") for word in words)
-    return ",".join(filter(None, safe))[:LONGEST].strip("-.,=") or "default"
+    name = ""
+    for word in filter(None, safe):
+        longer = f"{name},{word}" if name else word
+        name = longer if len(longer) <= LONGEST else name
+    return name.strip("-.,=") or "default"
 
 
-def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str], find_defaults: Callable[[], Values]) -> str:
+def folder_name(
+    sweep: Path,
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    find_defaults: Callable[[], Values],
+    swept: Sequence[str] = (),
+) -> str:
     """The folder in `sweep` of the job with this configuration: the one it has, whatever its name, or a new one.
 
     Names end with a fingerprint. That of a job which an earlier version trained, without the keys of today, is another
@@ -64,9 +76,15 @@ def folder_name(sweep: Path, cfg: DictConfig, overrides: Sequence[str], find_def
     values = decisive_values(cfg)
     known = fingerprint_values(values)
     named = (path.name for path in _job_folders(sweep, known))
-    folders = _job_folders(sweep, "?" * len(known))
-    earlier = (path.name for path in folders if compute_the_same(_values_in(path), values, find_defaults))
-    return next(named, None) or next(earlier, None) or f"{slug(overrides)}-{known}"
+    earlier = (name for name, found in find_earlier_jobs(sweep) if compute_the_same(found, values, find_defaults))
+    return next(named, None) or next(earlier, None) or f"{slug(overrides, swept)}-{known}"
+
+
+@cache  # a sweep has many jobs
+def find_earlier_jobs(sweep: Path) -> list[tuple[str, Values]]:
+    """The jobs whose names have not the fingerprint of what they compute, as an earlier version named them."""
+    found = [(path.name, _values_in(path)) for path in _job_folders(sweep, "????????")]
+    return [(name, values) for name, values in found if values and not name.endswith(fingerprint_values(values))]
 
 
 def _job_folders(sweep: Path, ending: str) -> Iterator[Path]:
@@ -91,17 +109,8 @@ def _compose_defaults(config_name: str, chosen: tuple[str, ...]) -> Values:
 def _values_in(folder: Path) -> Values:
     """The decisive values of the run in a folder; none where no configuration can be read."""
     try:
-        path = folder / CONFIGURATION
-        return _read_values(path, path.stat().st_mtime_ns)
-    except OSError:
-        return {}
-
-
-@lru_cache(maxsize=10_000)
-def _read_values(path: Path, changed: int) -> Values:  # noqa: ARG001, of a file that changed there are other values
-    try:
-        return decisive_values(read_configuration(path))
-    except Exception:  # it can be damaged in many ways
+        return decisive_values(read_configuration(folder / CONFIGURATION))
+    except Exception:  # it can be missing, and damaged in many ways
         return {}
 
 
@@ -135,7 +144,8 @@ def _rounded(value: str) -> str:
 def _folder_name_in(_root_: DictConfig) -> str:
     hydra = _root_.hydra
     overrides = list(hydra.overrides.task)
-    return folder_name(Path(hydra.sweep.dir), _root_, overrides, lambda: default_values(hydra))
+    keys = str(hydra.job.env_set.WGAN_SWEPT).split()
+    return folder_name(Path(hydra.sweep.dir), _root_, overrides, lambda: default_values(hydra), keys)
 
 
 def _number_in(_root_: DictConfig) -> str:
@@ -146,5 +156,6 @@ def _number_in(_root_: DictConfig) -> str:
 
 # Of conf/; workers have them too, since the job's code is from here.
 OmegaConf.register_new_resolver("job_folder", _folder_name_in, replace=True)
+OmegaConf.register_new_resolver("swept_keys", lambda: " ".join(swept), replace=True, use_cache=True)
 OmegaConf.register_new_resolver("job_number", _number_in, replace=True)
 OmegaConf.register_new_resolver("workers", number_of_workers, replace=True)

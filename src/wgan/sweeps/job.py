@@ -32,14 +32,14 @@ def launch_of(hydra: HydraConf) -> str:
     return str(hydra.job.env_set["WGAN_LAUNCH"])
 
 
-def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
+def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     """Do a job of a sweep in the folder that is its own, in whatever process a launcher chose.
 
     What is finished is not trained again, and what was interrupted or failed continues from its last checkpoint; with
     `rerun`, what an earlier command trained is trained anew. A job that fails ends no other, but with `fail_fast`.
 
     Returns:
-        The value of the objective; infinity of a run that diverged, NaN of a job that failed.
+        The value of the objective; infinity of a run that diverged. None of a job that failed: NaN would end a search.
 
     Raises:
         KeyboardInterrupt: if it is interrupted.
@@ -66,7 +66,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float:
         if cfg.fail_fast:
             slurm.cancel_jobs_of(hydra)
             raise SystemExit(1) from error
-        return math.nan
+        return None
     finally:
         update(folder.parent)
 

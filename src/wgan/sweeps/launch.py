@@ -1,5 +1,6 @@
 """The command that starts a sweep: all jobs are checked before the first one starts, and at the end it is summed up."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +19,18 @@ from wgan.commands.one_line import explanation, printable
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
 from wgan.run.overrides import check_overrides_read
+from wgan.run.pasting import write_command
 from wgan.run.strangers import check_contents
-from wgan.sweeps import slurm, workers
+from wgan.sweeps import identity, slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
 from wgan.sweeps.job import launch_of
 from wgan.sweeps.outcomes import read
 from wgan.sweeps.record import find_jobs, mark_interrupted
 from wgan.sweeps.report import update
 from wgan.sweeps.summary import best
+
+JOB_FOLDER = "${job_folder:}"  # of conf/train.yaml
+KEY = re.compile(r"\$\{(?!sweep\})[\w.]+\}")  # a reference to a key that may differ from job to job
 
 started: DictConfig | None = None  # the configuration of the sweep that this process started
 
@@ -59,12 +64,14 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     if error and not isinstance(error, Exception):  # Ctrl-C, or fail_fast
         for path in find_jobs(folder):
             mark_interrupted(path)
-    update(folder)
+    update(folder, at_once=True)
     sweep = read(folder)
     done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
     print(f"\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
     if isinstance(error, KeyboardInterrupt):
-        print("Interrupted; the same command continues", file=sys.stderr)
+        named = any(typed.startswith("sweep=") for typed in sys.argv[1:])
+        again = write_command("train.py", *sys.argv[1:], *(() if named else (f"sweep={config.sweep}",)))
+        print(f"Interrupted; continue with: {again}", file=sys.stderr)
         return
     if failed := [job for job in done if job.status in ("failed", "died")]:
         lines = "".join(f"\n  {printable(f'{folder / job.name}: {job.error}')}" for job in failed)
@@ -98,15 +105,19 @@ def check_jobs(config: DictConfig) -> None:
     Raises:
         UserError: for the first thing that cannot be.
     """
-    if OmegaConf.select(config, "hydra.sweeper.sampler.seed", default=0) is None:
-        raise UserError("hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again, the search then goes on")
+    _check_sweeper(config)
     loader = GlobalHydra.instance().config_loader()
     params: DictConfig = config.hydra.sweeper.get("params") or OmegaConf.create()
     typed = [*(f"{key!s}={value}" for key, value in params.items()), *config.hydra.overrides.task]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+    identity.find_earlier_jobs.cache_clear()
+    identity.swept = [override.get_key_element() for override in overrides if override.is_sweep_override()]
+    _ = config.hydra.job.env_set.WGAN_SWEPT  # looked at now, it is handed on to the jobs
     for override in overrides:
         if override.is_sweep_override() and override.get_key_element().lstrip("+") in SETTINGS:
             raise UserError(f"{override.input_line}: must have one value, for the whole sweep")
+        if not any(True for _ in _values(override)):
+            raise UserError(f"{override.input_line}: stands for no value, so there is no job; --help lists choices")
     check_values(config)
     if (folder := Path(config.hydra.sweep.dir)).exists():
         check_contents(folder, f"sweep={config.sweep}")
@@ -123,6 +134,26 @@ def check_jobs(config: DictConfig) -> None:
     if not slurm.is_launcher_of(config.hydra):  # its nodes are others
         for cfg in jobs:
             check_machine(cfg)
+
+
+def _check_sweeper(config: DictConfig) -> None:
+    """Look at what Hydra's own settings of a sweep would break."""
+    sweeper = config.hydra.sweeper
+    if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
+        raise UserError("hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again, the search then goes on")
+    direction = getattr(found := sweeper.get("direction", "minimize"), "name", found)
+    if direction != "minimize":
+        raise UserError(
+            f"hydra.sweeper.direction={direction}: must be minimize, as in the table of the best jobs; where more is "
+            "better, write objective=-NAME"
+        )
+    settings: Any = OmegaConf.to_container(config.hydra.sweep)
+    if settings["subdir"] != JOB_FOLDER:
+        raise UserError(
+            f"hydra.sweep.subdir={settings['subdir']}: must not be set; jobs are named by what they compute"
+        )
+    if KEY.search(str(settings["dir"])):
+        raise UserError(f"hydra.sweep.dir={settings['dir']}: must be one folder for all jobs; sweep=NAME names it")
 
 
 def _jobs(config: DictConfig, overrides: list[Override]) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ import base64
 import csv
 import logging
 import sys
+import time
 from collections import Counter
 from contextlib import suppress
 from functools import cache, partial
@@ -26,15 +27,20 @@ from wgan.sweeps.outcomes import Job, Sweep
 if TYPE_CHECKING:
     from jinja2 import Template
 
+SECONDS_A_JOB = 0.1  # between two pages; writing one takes a tenth of it
 LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows no curve
 
 log = logging.getLogger(__name__)
 
 
-def update(folder: Path) -> None:
-    """`write`, for a job: what goes wrong with it is logged, and does not end the job."""
+def update(folder: Path, *, at_once: bool = False) -> None:
+    """`write`, for a job: what goes wrong with it is logged, and does not end the job.
+
+    What writing takes grows with the number of jobs. So does the time until the next, unless it is to be `at_once`.
+    """
     try:
-        write(folder)
+        if at_once or not _is_fresh(folder):
+            write(folder)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         log.warning("%s: the summary could not be written (%s)", folder, reason)
@@ -47,6 +53,11 @@ def write(folder: Path) -> Sweep:
         summary.write_csv(sweep)
         write_whole(folder / "report.html", page(sweep).encode(errors="backslashreplace"))
     return sweep
+
+
+def _is_fresh(folder: Path) -> bool:
+    report = folder / "report.html"
+    return report.exists() and time.time() - report.stat().st_mtime < SECONDS_A_JOB * sum(1 for _ in folder.iterdir())
 
 
 def page(sweep: Sweep) -> str:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import re
 import signal
 import tempfile
 import threading
 import time
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,15 +17,19 @@ from omegaconf import DictConfig, open_dict
 log = logging.getLogger(__name__)
 
 DEVICES = "CUDA_VISIBLE_DEVICES"
+GPU = re.compile(r"\d+|(GPU|MIG)-[\w/-]+", re.ASCII)
 THREADS = "OMP_NUM_THREADS"
 
 leased: FileLock | None = None  # by this process, for its life
 
 
 def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES names; where it is not set, the numbers of all GPUs. CUDA is not started."""
+    """What CUDA_VISIBLE_DEVICES names, as CUDA reads it: up to the first name that can be no GPU's.
+
+    Where it is not set, the numbers of all GPUs. CUDA is not started.
+    """
     if (named := os.environ.get(DEVICES)) is not None:
-        return [device for device in named.split(",") if device]
+        return list(takewhile(GPU.fullmatch, named.split(",")))
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]
