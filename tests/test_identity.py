@@ -41,6 +41,11 @@ def test_the_same_value_in_other_words_is_the_same_job() -> None:
     assert fingerprint(two[0]) == fingerprint(two[1])
 
 
+def test_runs_from_when_optimizers_were_partial_are_the_same_jobs() -> None:
+    partial = [f"+optimizer.{network}._partial_=true" for network in ("critic", "generator")]
+    assert fingerprint(configuration(*partial)) == fingerprint(configuration())
+
+
 @pytest.mark.parametrize(
     ("digit", "same"), [("[7]", "7"), ("[7,7]", "7"), ("[8,3]", "[3,8]"), ("[9,8,7,6,5,4,3,2,1,0]", "all")]
 )
