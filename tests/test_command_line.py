@@ -39,7 +39,8 @@ BAD = [
     ("model.clip_value=", "model.clip_value=: must be a number above 0, such as 0.01"),
     ("optimizer.critic=5", "optimizer.critic=5: must be the settings of an optimizer, as --cfg job shows them"),
     ("~optimizer.generator", "optimizer.generator: must be given, as optimizer.generator=..."),
-    ("optimizer.critic._partial_=false", "optimizer.critic._partial_=False: must be true: the parameters come later"),
+    ("optimizer.critic._partial_=false", "optimizer.critic._partial_=false: no such key; there are "
+     "optimizer.critic._target_, optimizer.critic.lr, optimizer.critic.alpha"),
     ("+optimizer.critic.weight_decay=-1", "optimizer.critic.weight_decay=-1: refused (Invalid weight_decay value: -1); "
      "--cfg job shows what is there by default"),
     ("+optimizer.critic.momentum=nan", "optimizer.critic.momentum=nan: refused (Invalid momentum value: nan); "

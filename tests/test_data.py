@@ -136,6 +136,7 @@ def test_damaged_file_is_refused_by_name_until_restored(root: Path, name: str, d
 
 def test_the_project_s_own_files_are_restored_with_git(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     monkeypatch.setattr("wgan.data.mnist.PROJECT", root.parent)
+    (root.parent / ".git").mkdir()
     path = root / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz"
     alter(path)
     with pytest.raises(UserError, match=f"restore it with: git -C {root.parent} checkout {path}"):

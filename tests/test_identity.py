@@ -5,7 +5,9 @@ import pytest
 from conftest import configuration
 from omegaconf import OmegaConf
 
-from wgan.run.fingerprint import fingerprint
+from wgan.errors import UserError
+from wgan.run.checkpoints import check_configuration
+from wgan.run.fingerprint import decisive_values, fingerprint
 from wgan.sweeps.identity import folder_name, slug
 
 
@@ -37,6 +39,24 @@ def test_the_same_value_in_other_words_is_the_same_job() -> None:
     assert fingerprint(configuration("optimizer.lr=0.00005", "experiment=tutorial")) == fingerprint(configuration())
     two = configuration("seed=1", "model.n_critic=2"), configuration("model.n_critic=2", "seed=1")
     assert fingerprint(two[0]) == fingerprint(two[1])
+
+
+def test_runs_from_when_optimizers_were_partial_are_the_same_jobs() -> None:
+    partial = [f"+optimizer.{network}._partial_=true" for network in ("critic", "generator")]
+    assert fingerprint(configuration(*partial)) == fingerprint(configuration())
+
+
+@pytest.mark.parametrize(
+    ("digit", "same"), [("[7]", "7"), ("[7,7]", "7"), ("[8,3]", "[3,8]"), ("[9,8,7,6,5,4,3,2,1,0]", "all")]
+)
+def test_digits_spelt_otherwise_are_one_job(digit: str, same: str) -> None:
+    earlier, now = configuration(f"data.digit={digit}"), configuration(f"data.digit={same}")
+    assert fingerprint(earlier) == fingerprint(now)
+    path = Path("last.ckpt")  # of before, when they were spelt as they were typed
+    typed = {"data._target_": "wgan.MNISTDigits", "data.digit": [*earlier.data.digit]}
+    check_configuration(path, typed, decisive_values(now))
+    with pytest.raises(UserError, match=r"is of a run with data.digit=5"):
+        check_configuration(path, {"data.digit": 5}, decisive_values(now))
 
 
 def test_a_saved_configuration_has_the_fingerprint_of_its_run(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 from conftest import BARE, Run, command, result
 from omegaconf import OmegaConf
 from PIL import Image
+from processes import Process
 
 from wgan import PROJECT
+from wgan.run.folder import make_new_folder
 from wgan.run.pasting import write_command
 
 ODD = 'it\'s "so" ~(1) größe $HOME [3,8] a=b,c!'
@@ -65,6 +67,17 @@ def test_one_rule_for_names_in_all_commands(
     assert (tmp_path / plain / "evaluation.json").exists()
     assert run_main("train.py", f"resume={name}") == ""
     assert "holds a run already" in run_main("train.py", *BARE, f"hydra.run.dir={name}")
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    started = [Process("train.py", *BARE, cwd=tmp_path) for _ in range(3)]
+    assert [process.wait(timeout=300) for process in started] == [0, 0, 0]
+    assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 3
+
+
+def test_a_new_folder_has_a_name_that_none_has(tmp_path: Path) -> None:
+    names = [make_new_folder(str(tmp_path / "a" / "b")) for _ in range(3)]
+    assert names == [f"{tmp_path}/a/b", f"{tmp_path}/a/b-2", f"{tmp_path}/a/b-3"]
 
 
 def test_a_value_that_asks_is_asked(

@@ -198,6 +198,7 @@ def test_interrupted_before_it_trains(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
         [sys.executable, PROJECT / "train.py", *RUN, f"hydra.run.dir={folder}"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,8 +23,8 @@ ATTACKS = [
     ("model._target_=torch.os.mkdir", "model._target_=torch.os.mkdir: must be a kind of WGAN"),
     ("model._target_=torch.hub.load", "model._target_=torch.hub.load: must be a kind of WGAN"),
     ("model._target_=wgan.nothing", "model._target_=wgan.nothing: there is no such class"),
-    ("model._target_=wgan.run.folder.subprocess.Popen",
-     "model._target_=wgan.run.folder.subprocess.Popen: must be a kind of WGAN"),
+    ("model._target_=wgan.run.code.subprocess.Popen",
+     "model._target_=wgan.run.code.subprocess.Popen: must be a kind of WGAN"),
     ("model._target_=torch.utils.model_dump.__main__.X", "model._target_=torch.utils.model_dump.__main__.X: there "
      "is no such class"),
     ("model._target_=torch.nn.Linear", "model._target_=torch.nn.Linear: must be a kind of WGAN"),

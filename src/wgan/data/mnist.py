@@ -1,6 +1,7 @@
 """MNIST, filtered to the digits asked for."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -80,8 +81,9 @@ def load_mnist(root: Path, *, train: bool = True) -> MNIST:
         for name, md5 in (*MNIST.resources, *(() if is_complete else UNPACKED_MD5.items())):
             path = folder / name
             if path.exists() and not check_integrity(path, md5):
-                committed = path.suffix == ".gz" and path.is_relative_to(PROJECT)
-                remedy = f"git -C {PROJECT} checkout {path}" if committed else f"rm {path} (it is then made anew)"
+                committed = path.suffix == ".gz" and root == PROJECT / "data" and (PROJECT / ".git").exists()
+                words = ("git", "-C", str(PROJECT), "checkout", str(path)) if committed else ("rm", str(path))
+                remedy = shlex.join(words) + ("" if committed else " (it is then made anew)")
                 raise UserError(f"{path}: damaged, its MD5 sum is not {md5}; restore it with: {remedy}")
         try:
             return MNIST(root, train=train, download=True)

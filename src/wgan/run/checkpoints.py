@@ -18,8 +18,9 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from wgan.errors import UserError
 from wgan.files import open_regular, write_whole
 from wgan.model.wgan import WGAN
+from wgan.run.code import describe_code, warn_of_other_code
 from wgan.run.configuration import stable_name
-from wgan.run.fingerprint import LENGTH
+from wgan.run.fingerprint import LENGTH, spell_alike
 from wgan.run.folder import CHECKPOINTS
 
 PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
@@ -44,7 +45,7 @@ class PlainCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         data = BytesIO()
-        torch.save(checkpoint | {"configuration": self.values}, data)
+        torch.save(checkpoint | {"configuration": self.values} | describe_code(), data)
         write_whole(Path(path), data.getvalue())
 
     def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: Any = True) -> dict[str, Any]:
@@ -113,6 +114,7 @@ def newest_checkpoint(checkpoints: PlainCheckpoints, module: WGAN) -> Checkpoint
             checkpoint = read_checkpoint(path)
             state, optimizers, _, _, iteration = itemgetter(*PARTS)(checkpoint)
             check_configuration(path, checkpoint.get("configuration"), checkpoints.values)
+            warn_of_other_code(path, checkpoint)
             if type(iteration) is not int or iteration < 1:
                 raise ValueError(f"iteration {iteration}")
             module.load_state_dict(state)
@@ -137,6 +139,7 @@ def check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict[
     if values is None:
         log.warning("%s: tells no configuration, as those of older versions; taken for one of this run", path)
         return
+    values = spell_alike(values)
     for key in filter(values.__contains__, wanted):  # what there is on one side alone, another version had not
         value = stable_name(values[key]) if key.endswith("_target_") else values[key]
         if key != LENGTH and value != wanted[key]:

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wgan.run.checks import leaves
-from wgan.run.configuration import name_stably
+from wgan.run.configuration import name_stably, stable_name
 
 DECIDING = ("seed", "model", "optimizer", "data", "trainer", "callbacks")
 
@@ -19,6 +19,8 @@ HOW = (
 )
 
 MNIST_ROOT = "data.root"  # MNIST is the same wherever it lies
+
+DIGIT = "data.digit"
 
 LENGTH = "trainer.max_epochs"  # the one that can be raised while a run goes on
 
@@ -42,7 +44,17 @@ def decisive_values(cfg: DictConfig) -> dict[str, Any]:
     groups["callbacks"] = {name: each for name, each in callbacks.items() if not _only_looks(each)}
     not_deciding = (*HOW, *SHOWN, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
     values = {key: value for key, value in leaves(groups) if not is_or_is_below(key, not_deciding)}
-    return {key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")}
+    return spell_alike({key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")})
+
+
+def spell_alike(values: Values) -> dict[str, Any]:
+    """Decisive values, where MNIST's digits have one of their spellings: 7 for [7,7], [3,8] for [8,3]."""
+    digits = values.get(DIGIT)
+    of_mnist = stable_name(values.get("data._target_")) == "wgan.MNISTDigits"
+    if not of_mnist or not isinstance(digits, list) or not all(type(digit) is int for digit in digits):
+        return dict(values)
+    digits = sorted(set(digits))
+    return {**values, DIGIT: digits[0] if len(digits) == 1 else "all" if digits == list(range(10)) else digits}
 
 
 def fingerprint(cfg: DictConfig) -> str:

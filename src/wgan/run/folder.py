@@ -8,18 +8,19 @@ import platform
 import shlex
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
 
-from wgan import PROJECT
 from wgan.errors import UserError
 from wgan.files import METRICS, read_regular, remove_unfinished, write_whole
+from wgan.run.code import describe_code
 from wgan.run.strangers import check_contents
 
 CHECKPOINTS = "checkpoints"
@@ -64,6 +65,19 @@ def is_held(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def make_new_folder(folder: str) -> str:
+    """Make this folder or, where it exists, the first of FOLDER-2, FOLDER-3 ... that does not; its name."""
+    for number in count(1):
+        try:
+            Path(name := folder if number == 1 else f"{folder}-{number}").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError:  # Hydra makes it again, and tells
+            pass
+        return name
+    raise AssertionError
 
 
 def empty(folder: Path) -> None:
@@ -118,16 +132,10 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 
 def provenance() -> dict[str, Any]:
-    """What decides, besides the configuration, what a run computes: versions, and the project's git revision."""
+    """What decides, besides the configuration, what a run computes: versions, and the project's code."""
     packages = ("wgan", "torch", "pytorch-lightning", "torchmetrics", "torch-fidelity", "hydra-core")
     versions = {"python": platform.python_version()} | {package: version(package) for package in packages}
-    return {"versions": versions, "git_revision": git_revision()}
+    return {"versions": versions} | describe_code()
 
 
-def git_revision() -> str | None:
-    """The project's commit, with "-dirty" where files differ from it; None outside a git checkout."""
-    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, no input of the user's
-    except (OSError, subprocess.CalledProcessError):
-        return None
+OmegaConf.register_new_resolver("new_folder", make_new_folder, replace=True)  # of conf/train.yaml

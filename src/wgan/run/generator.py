@@ -15,6 +15,7 @@ from wgan.files import read_regular, write_whole
 from wgan.model.networks import GREY_28, ImageShape
 from wgan.run.building import build_generator
 from wgan.run.checkpoints import DamagedError, check_configuration, newest_first, read_checkpoint
+from wgan.run.code import warn_of_other_code
 from wgan.run.configuration import CONFIGURATION, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
@@ -55,10 +56,13 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
         if checkpoint:
             contents = read_checkpoint(path)
             check_configuration(path, contents.get("configuration"), decisive_values(cfg))
+            warn_of_other_code(path, contents)
             weights, shape = _generator_of(contents), contents.get("image_shape", GREY_28)
         else:
             weights = load(read_regular(path, LARGEST_GENERATOR))
-            shape = read_result(folder).get("image_shape", GREY_28)
+            result = read_result(folder)
+            warn_of_other_code(folder / RESULT, result)
+            shape = result.get("image_shape", GREY_28)
         generator = build_generator(cfg, _image_shape(shape), LARGEST_GENERATOR // 4)
         generator.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError, DamagedError) as error:

@@ -8,6 +8,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wgan.errors import UserError
 
+OF_CLASSES = ("callbacks", "logger")  # groups whose every key must be a class, which is checked elsewhere
+
 
 def check_overrides_read(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Look at each key that is typed: a class must take it, or another key refer to it.
@@ -25,10 +27,10 @@ def check_overrides_read(cfg: DictConfig, overrides: Sequence[str]) -> None:
     for override in overrides:
         key = override.partition("=")[0].lstrip("+")
         *groups, name = key.split(".")
-        places = [".".join(groups[:length]) for length in range(1, len(groups) + 1)]
-        if not places or OmegaConf.select(cfg, key) is None or any(_is_built(cfg, place) for place in (*places, key)):
+        if not groups or groups[0] in OF_CLASSES or OmegaConf.select(cfg, key) is None:
             continue
-        if not _is_referred_to(cfg, key):
+        places = [".".join(groups[:length]) for length in range(1, len(groups) + 1)]
+        if not any(_is_built(cfg, place) for place in (*places, key)) and not _is_referred_to(cfg, key):
             classes = [f"{places[0]}.{child}" for child in cfg[places[0]] if _is_built(cfg, f"{places[0]}.{child}")]
             remedy = " and ".join(f"{each}.{name}" for each in classes)
             raise UserError(

@@ -75,8 +75,6 @@ RULES = {
     "optimizer.generator": OPTIMIZER,
     "optimizer.critic.lr": POSITIVE,
     "optimizer.generator.lr": POSITIVE,
-    "optimizer.critic._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
-    "optimizer.generator._partial_": Rule(lambda value: value is True, "true: the parameters come later"),
     "optimizer.alpha": Rule(lambda value: is_number(value) and 0 <= value < 1, "a number in [0, 1), such as 0.99"),
     "optimizer.betas": Rule(_are_betas, "two numbers in [0, 1), such as [0.0,0.9]"),
     "data.root": Rule(lambda value: isinstance(value, str), "a folder, such as data"),

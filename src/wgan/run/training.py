@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from wgan.errors import UserError
 from wgan.run import folder as runs
 from wgan.run.checks import check_training, check_values
+from wgan.run.code import warn_of_other_code
 from wgan.run.configuration import load_configuration, save_configuration, trust_needed
 from wgan.run.log import check_log
 from wgan.run.pasting import write_command
@@ -50,6 +51,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
                 )
             if result.get("max_epochs") == cfg.trainer.max_epochs:
                 restore_missing_generator(folder, result, trust)
+                warn_of_other_code(folder / runs.RESULT, result)
                 log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
                 log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                 return float(result["objective"])
