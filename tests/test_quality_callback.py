@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ from test_tensorboard import events_of
 
 from wgan.callbacks.quality import plot_quality
 from wgan.data.mnist import MNISTDigits
-from wgan.errors import UserError
 from wgan.quality.figures import Reference, reference_of
 from wgan.quality.neighbours import nearest
 from wgan.quality.objective import FIGURES_OF_IMAGES
@@ -28,19 +26,6 @@ def four_epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("four_epochs")
     train(configuration(*FOUR_EPOCHS), folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("one_epoch")
-    train(configuration(*TINY), folder)
-    return folder
-
-
-@pytest.fixture
-def run(one_epoch: Path, tmp_path: Path) -> Path:
-    """A copy of a finished run of one epoch, for changes."""
-    return shutil.copytree(one_epoch, tmp_path / "run")
 
 
 def test_a_row_an_evaluation(four_epochs: Path) -> None:
@@ -156,26 +141,3 @@ def test_without_history_there_is_no_estimate_to_draw(tmp_path: Path) -> None:
     train(configuration(*TINY, "~callbacks.history"), tmp_path)
     assert "spearman" not in result(tmp_path)
     assert not (tmp_path / "quality.png").exists()
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        b"\xff\xfe",
-        b"iteration,epoch\n1,1\n",
-        b"iteration,epoch,samples\n1,x,10\n",
-        b"iteration,epoch,samples,fid_mnist\n1,1,10\n",
-        b"a\n1\n",
-    ],
-)
-def test_a_damaged_table_is_told_of(run: Path, damaged: bytes) -> None:
-    (run / "quality.csv").write_bytes(damaged)
-    with pytest.raises(UserError, match=r"quality\.csv: damaged; delete it to go on without the quality of earlier"):
-        train(configuration(*TINY, "trainer.max_epochs=2"), run, resume=True)
-    assert len(rows(run)) == 3  # told before any work
-
-
-def test_a_table_that_was_deleted_begins_again(run: Path) -> None:
-    (run / "quality.csv").unlink()
-    train(configuration(*TINY, "trainer.max_epochs=2"), run, resume=True)
-    assert [row["epoch"] for row in rows(run, "quality.csv")] == ["2", "2"]

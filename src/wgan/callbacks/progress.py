@@ -6,11 +6,9 @@ import time
 from multiprocessing import current_process
 from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
-from wgan.callbacks.arrivals import Arrivals
 from wgan.model.wgan import WGAN
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,6 @@ class Progress(TQDMProgressBar):
 
     def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
         super().setup(trainer, module, stage)
-        self.arrivals = Arrivals()
         self.shown: dict[str, int | str | float | dict[str, float]] = {}
         self.drawn = 0.0
         if not sys.stdout.isatty() or current_process().name != "MainProcess":  # workers share a terminal
@@ -41,13 +38,16 @@ class Progress(TQDMProgressBar):
             super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def get_metrics(self, trainer: Trainer, module: WGAN) -> dict[str, int | str | float | dict[str, float]]:
-        """The latest losses that have arrived from the device."""
-        self.arrivals.send(module.iteration, torch.stack(list(module.losses.values())))
-        for _, losses in self.arrivals.arrived():
-            self.shown = dict(zip(module.losses, losses, strict=True))
+        """The latest losses; those of a GPU, which no iteration waits for, at the end of an epoch."""
+        if module.losses["g"].is_cpu:
+            self.read_losses(module)
         return self.shown
 
+    def read_losses(self, module: WGAN) -> None:
+        self.shown = {name: loss.item() for name, loss in module.losses.items()}
+
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
+        self.read_losses(module)
         super().on_train_epoch_end(trainer, module)
         rate = trainer.num_training_batches / (time.perf_counter() - self.start)
         log.info(
@@ -56,5 +56,5 @@ class Progress(TQDMProgressBar):
             trainer.max_epochs,
             module.iteration,
             rate,
-            *(loss.item() for loss in module.losses.values()),
+            *self.shown.values(),
         )
