@@ -80,24 +80,43 @@ def test_tensorboard_has_the_curves_and_the_figures_of_the_end(four_epochs: Path
         assert [(point.step, point.value) for point in end] == [(8, pytest.approx(result(four_epochs)[name], rel=1e-6))]
 
 
+SIDE = 2 * 28 + 4  # of a digit and its margin
+LINE = 22  # of a caption
+
+
+def digits_of(picture: Image.Image, top: int, rows: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    """The digits, (rows, 10, 28, 28), of a sheet from a line of pixels on."""
+    cells = np.asarray(picture.convert("L"), dtype=np.uint8)[top + 4 :, 4:]
+    cells = cells[: rows * SIDE, : 10 * SIDE].reshape(rows, SIDE, 10, SIDE).swapaxes(1, 2)
+    digits: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = cells[..., :56:2, :56:2]
+    assert np.array_equal(cells[..., :56, :56], digits.repeat(2, 2).repeat(2, 3))  # no blur
+    return digits
+
+
 def test_nearest_png_shows_samples_above_their_nearest_training_images(smoke_run: Run) -> None:
-    picture = np.asarray(Image.open(smoke_run.folder / "nearest.png"))
-    assert picture.shape == (2 * 28, 10 * 28)
-    cells = picture.reshape(2, 28, 10, 28).swapaxes(1, 2)
+    picture = Image.open(smoke_run.folder / "nearest.png")
+    assert picture.size == (4 + 10 * SIDE, 3 * LINE + 2 * (4 + SIDE))
     samples = samples_of(smoke_run.folder, 10).unsqueeze(1)
     real = sevens().images
-    assert np.array_equal(cells[0], samples.squeeze(1).numpy())
-    assert np.array_equal(cells[1], real[nearest(samples, real)[0]].squeeze(1).numpy())
+    top = 2 * LINE
+    assert np.array_equal(digits_of(picture, top, rows=1)[0], samples.squeeze(1).numpy())
+    nearest_real = real[nearest(samples, real)[0]].squeeze(1).numpy()
+    assert np.array_equal(digits_of(picture, top + 4 + SIDE + LINE, rows=1)[0], nearest_real)
+    for caption in (0, LINE, top + 4 + SIDE):  # there is something to read
+        assert (np.asarray(picture)[caption : caption + LINE] < 128).any()
 
 
 def test_progress_gif_shows_the_grids_one_after_the_other(smoke_run: Run) -> None:
     with Image.open(smoke_run.folder / "progress.gif") as animation:
         assert animation.n_frames == 2
+        titles = []
         for frame, seconds in ((0, 0.5), (1, 2)):
             animation.seek(frame)
             assert animation.info["duration"] == 1000 * seconds
             grid = np.asarray(Image.open(smoke_run.folder / "samples" / f"epoch={frame + 1:03d}.png"))
-            assert np.array_equal(np.asarray(animation.convert("L")), grid)
+            assert np.array_equal(digits_of(animation, LINE, rows=10), grid.reshape(10, 28, 10, 28).swapaxes(1, 2))
+            titles.append(np.asarray(animation.convert("L"))[:LINE])
+        assert not np.array_equal(titles[0], titles[1])  # each names its epoch
 
 
 def write(folder: Path, fids: list[float], estimates: list[float]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
@@ -76,7 +77,8 @@ def plot_losses(metrics: Path, out: Path) -> None:
     axes = figure.subplots()
     for name, label in (("c1", "c1: critic, real"), ("c2", "c2: critic, generated"), ("g", "g: generator")):
         axes.plot(columns["iteration"], columns[name], label=label, linewidth=1)
-    axes.set(xlabel="iteration", ylabel="loss", title="Losses of critic and generator")
+    axes.set(xlabel="iteration", ylabel="loss", title=f"{out.parent.name}: losses of critic and generator")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     picture = BytesIO()

@@ -1,8 +1,10 @@
 """Progress on the console: a bar on a terminal, and a line an epoch everywhere."""
 
 import logging
+import math
 import sys
 import time
+from datetime import timedelta
 from multiprocessing import current_process
 from typing import Any
 
@@ -26,9 +28,13 @@ class Progress(TQDMProgressBar):
         if not sys.stdout.isatty() or current_process().name != "MainProcess":  # workers share a terminal
             self.disable()
 
+    def on_train_start(self, trainer: Trainer, module: WGAN) -> None:
+        super().on_train_start(trainer)
+        self.first_epoch, self.begin = trainer.current_epoch, time.perf_counter()
+
     def on_train_epoch_start(self, trainer: Trainer, module: WGAN) -> None:
         super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description(f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+        self.train_progress_bar.set_description(_name_epoch(trainer))
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, module: WGAN, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -49,12 +55,20 @@ class Progress(TQDMProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         self.read_losses(module)
         super().on_train_epoch_end(trainer, module)
-        rate = trainer.num_training_batches / (time.perf_counter() - self.start)
+        now = time.perf_counter()
+        rate = trainer.num_training_batches / (now - self.start)
+        done = trainer.current_epoch + 1
+        left = (now - self.begin) / (done - self.first_epoch) * ((trainer.max_epochs or done) - done)
         log.info(
-            "Epoch %d/%d: iteration %d, %.3g iterations/s, c1 %.4g, c2 %.4g, g %.4g",
-            trainer.current_epoch + 1,
-            trainer.max_epochs,
+            "%s: iteration %d, %.3g iterations/s, c1 %.4g, c2 %.4g, g %.4g%s",
+            _name_epoch(trainer),
             module.iteration,
             rate,
             *self.shown.values(),
+            f", {timedelta(seconds=math.ceil(left))} left" if left else "",
         )
+        self.train_progress_bar.set_description(f"{_name_epoch(trainer)}, measuring")  # quality comes next
+
+
+def _name_epoch(trainer: Trainer) -> str:
+    return f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"

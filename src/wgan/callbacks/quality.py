@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 from torchmetrics.functional import spearman_corrcoef
 
 from wgan.callbacks.board import show_scalars
+from wgan.callbacks.sheets import draw_sheet
 from wgan.callbacks.table import Table
 from wgan.data.images import ImageData
-from wgan.data.pictures import grid, png
+from wgan.data.pictures import png
 from wgan.errors import UserError
 from wgan.files import METRICS, QUALITY, write_whole
 from wgan.model.losses import wasserstein_estimate
@@ -100,7 +102,8 @@ class Quality(Callback):
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
         indices, _ = nearest(images[:10], known.images)
-        write_whole(folder / "nearest.png", png(grid(torch.cat([images[:10], known.images[indices]]), columns=10)))
+        rows = {"generated": images[:10], "the nearest training image of each": known.images[indices]}
+        write_whole(folder / "nearest.png", png(draw_sheet(folder.name, rows)))
         if self.every_n_epochs and (folder / METRICS).exists():
             name, share = _headline(figures)
             correlation = plot_quality(folder, self.n, floor, name, share)
@@ -163,12 +166,20 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     each = {"linewidth": 0.8, "alpha": 0.6, "label": "estimate of each iteration"}
     below.plot(losses["iteration"], losses["wasserstein"], "C2", **each)
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
-    above.set(yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"Quality of {n} samples")
+    above.set(
+        yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"{folder.name}: quality of {n} samples"
+    )
     shares.set(ylabel=share)
     if share == "digit_share":
         shares.set_ylim(0, 1.03)
-    told = f"Spearman correlation with {name} {correlation:.2f}, {len(quality)} evaluations"
+    told = "" if correlation.isnan() else f"Spearman correlation of estimate and {name}: {correlation:.2f}"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if name == "fid_mnist":
+        above.set_yscale("log")
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        above.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        above.yaxis.set_minor_formatter(NullFormatter())
     if len(finite := losses["wasserstein"][np.isfinite(losses["wasserstein"])]):
         low, high = np.quantile(finite, (0.005, 0.995))  # the first estimates can be ten times the others
         below.set_ylim(low - 0.1 * (high - low or 1), high + 0.1 * (high - low or 1))

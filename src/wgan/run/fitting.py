@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from wgan.callbacks.board import show_code
 from wgan.callbacks.divergence import Divergence
 from wgan.callbacks.tensorboard import hyperparameters
 from wgan.errors import DivergenceError, UserError
@@ -73,6 +74,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             trainer = build_trainer(cfg, folder, [*callbacks, timer], checkpoint)
             for logger in trainer.loggers:
                 logger.log_hyperparams(hparams)
+            show_code(trainer, "configuration", OmegaConf.to_yaml(cfg))
             tell_start(cfg, folder, trainer.strategy.root_device, checkpoint)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint and checkpoint.path, weights_only=True)
         except MisconfigurationException as error:
