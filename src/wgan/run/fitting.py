@@ -1,7 +1,6 @@
 """From a configuration and a folder to a finished run: build what it names, train, write the result."""
 
 import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,10 @@ from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
+from wgan.run.no_news import hide_no_news
 from wgan.run.trust import Trust, check_targets
 
 log = logging.getLogger(__name__)
-
-NO_NEWS = (
-    ".*does not have many workers",  # the images are a tensor in memory: a worker would only slow their indexing down
-    "GPU available but not used",  # trainer=cpu was asked for
-    "The `srun` command is available",  # a run is one process, on Slurm too
-    "The .grad attribute of a Tensor that is not a leaf",  # torch.compile looks at all that tensors have
-    ".*treespec, LeafSpec",  # Lightning 2.6 calls a function of PyTorch 2.14 in its old way
-    "Checkpoint directory .* exists and is not empty",  # a run that goes on
-    "The dirpath has changed",  # the same, in a folder that was moved
-)
 
 
 def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
@@ -66,9 +56,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     callbacks, timer = build_callbacks(cfg), Timer()
     check_objective(cfg, callbacks, data)
 
-    with warnings.catch_warnings(), logging_redirect_tqdm():
-        for message in NO_NEWS:
-            warnings.filterwarnings("ignore", message=message)
+    with hide_no_news(), logging_redirect_tqdm():
         checkpoint = newest_checkpoint(folder, decisive_values(cfg), module, callbacks)
         try:
             trainer = build_trainer(cfg, folder, [*callbacks, timer], checkpoint)
