@@ -542,6 +542,19 @@ def test_a_checkpoint_with_an_odd_iteration_is_left_out(
     assert f"Continuing after iteration 9, from {finished}/checkpoints/epoch=003.ckpt" in told
 
 
+@pytest.mark.parametrize(("name", "state"), [("ModelCheckpoint", {"odd": 1}), ("Timer", {"time_elapsed": 5})])
+def test_a_checkpoint_with_an_odd_state_of_a_callback_is_left_out(
+    finished: Path, caplog: pytest.LogCaptureFixture, name: str, state: dict[str, Any]
+) -> None:
+    states = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (key,) = (each for each in states if each.startswith(name))
+    change(finished, callbacks=states | {key: state})
+    train(configuration(*RUN), finished, resume=True)
+    told = [record.getMessage() for record in caplog.records]
+    assert f"{finished}/checkpoints/last.ckpt is not a checkpoint of this run and left out" in told
+    assert result(finished)["status"] == "finished"
+
+
 @pytest.mark.parametrize(
     "keep",
     [

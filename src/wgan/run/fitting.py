@@ -55,9 +55,12 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     module = build_model(cfg, data.image_shape)
     callbacks, timer = build_callbacks(cfg), Timer()
     check_objective(cfg, callbacks, data)
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint):  # else the first logger says where
+            callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)
 
     with hide_no_news(), logging_redirect_tqdm():
-        checkpoint = newest_checkpoint(folder, decisive_values(cfg), module, callbacks)
+        checkpoint = newest_checkpoint(folder, decisive_values(cfg), module, [*callbacks, timer])
         try:
             trainer = build_trainer(cfg, folder, [*callbacks, timer], checkpoint)
             for logger in trainer.loggers:
@@ -101,9 +104,6 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
 
 def build_trainer(cfg: DictConfig, folder: Path, callbacks: list[Callback], resumed: Checkpoint | None) -> Trainer:
     """Lightning's trainer, which writes in the run's folder alone."""
-    for callback in callbacks:
-        if isinstance(callback, ModelCheckpoint):  # else the first logger says where
-            callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)
     checkpoints = PlainCheckpoints(folder, decisive_values(cfg), resumed)
     trainer: Trainer = instantiate(
         cfg.trainer,
