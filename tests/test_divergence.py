@@ -1,5 +1,6 @@
 import logging
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from conftest import BARE, TINY, configuration, result, rows
 from test_tensorboard import events_of
 
+from wgan.callbacks.divergence import Divergence
 from wgan.errors import DivergenceError
 from wgan.model.wgan import WGAN
 from wgan.run.training import train
@@ -63,3 +65,32 @@ def test_a_run_that_runs_away_is_told_of_once(tmp_path: Path, caplog: pytest.Log
 def test_a_healthy_run_is_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     train(configuration(*TINY), tmp_path)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(("typed", "ran_away"), [((), False), (("callbacks.divergence.warn_above=0.5",), True)])
+def test_the_result_tells_whether_the_losses_ran_away(tmp_path: Path, typed: tuple[str, ...], ran_away: bool) -> None:
+    train(configuration(*BARE, *typed), tmp_path)
+    assert result(tmp_path)["ran_away"] is ran_away
+    train(configuration(*BARE, *typed, "trainer.max_epochs=2"), tmp_path, resume=True)
+    assert result(tmp_path)["ran_away"] is ran_away
+
+
+def test_that_losses_ran_away_is_known_after_a_resumption(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    callback = Divergence(warn_above=500)
+    callback.warn_of_large(1, {"c1": -501.0})
+    resumed = Divergence(warn_above=500)
+    resumed.load_state_dict(callback.state_dict())
+    assert resumed.ran_away
+    resumed.warn_of_large(2, {"c1": -502.0})
+    assert len(caplog.records) == 1
+
+
+def test_vanished_losses_are_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    typed = ("experiment=paper", *BARE, "model.clip_value=1e-4", "trainer.max_epochs=2")
+    train(configuration(*typed), tmp_path)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert re.fullmatch(
+        r"Iteration 3: the losses have vanished \(c1 \S+e-\d+, c2 \S+e-\d+, g \S+e-\d+, clip_saturation (0\.\d+|1)\): "
+        r"the critic tells nothing apart, the images will not become good; raise model\.clip_value, if it clips",
+        line,
+    )

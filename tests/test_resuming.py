@@ -1,4 +1,3 @@
-import csv
 import os
 import random
 import resource
@@ -22,6 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
 
 from wgan.errors import UserError
+from wgan.run import checkpoints
 from wgan.run.training import train
 
 EPOCHS = 3
@@ -39,7 +39,7 @@ RUN = (
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("uninterrupted")
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     train(configuration(*RUN), folder)
     return folder
 
@@ -52,12 +52,13 @@ def finished(tmp_path: Path, uninterrupted: Path) -> Path:
 
 
 def assert_same_run(folder: Path, uninterrupted: Path) -> None:
-    """The same files, equal to the bit but for what names the folder or tells the time."""
+    """The same files, equal to the bit but for what tells the time and, in another folder, what names it."""
     found, wanted = contents(folder), contents(uninterrupted)
     names = {name for name in wanted if "tfevents" not in name and name != "train.log"}
     assert {name for name in found if "tfevents" not in name and name != "train.log"} == names
     assert "checkpoints/epoch=003.ckpt" in names
-    for name in names - {"result.json"}:
+    named = {"losses.png", "quality.png", "nearest.png", "progress.gif"} if folder.name != uninterrupted.name else set()
+    for name in names - named - {"result.json"}:
         if name.endswith(".ckpt"):
             assert_equal(state(folder / name), state(uninterrupted / name))
         else:
@@ -122,19 +123,20 @@ def test_killed_while_it_writes(
     done: int | None,
 ) -> None:
     caplog.set_level("INFO", "wgan")
-    run = (*RUN, f"hydra.run.dir={tmp_path}")
+    folder = tmp_path / "run"
+    run = (*RUN, f"hydra.run.dir={folder}")
     process = command("tests/killed_while_writing.py", name, str(times), *run, cwd=tmp_path)
     assert process.returncode == -signal.SIGKILL, process.stderr
-    assert not (tmp_path / "result.json").exists()
+    assert not (folder / "result.json").exists()
     if done is None:
         with pytest.raises(UserError, match="not a run's folder"):
-            train(configuration(*RUN), tmp_path, resume=True)
-        train(configuration(*RUN), tmp_path)
+            train(configuration(*RUN), folder, resume=True)
+        train(configuration(*RUN), folder)
     else:
-        train(configuration(*RUN), tmp_path, resume=True)
+        train(configuration(*RUN), folder, resume=True)
         said = [record.getMessage() for record in caplog.records if "Continuing" in record.getMessage()]
         assert [line.startswith(f"Continuing after iteration {done}, ") for line in said] == [True] * (done > 0)
-    assert_same_run(tmp_path, uninterrupted)
+    assert_same_run(folder, uninterrupted)
 
 
 def start(folder: Path) -> Process:
@@ -339,14 +341,88 @@ def test_a_value_that_cannot_be_in_the_runs_configuration(finished: Path, run_ma
     assert run_main("train.py", "resume=run", "trainer.max_epochs=4") == line
 
 
-def test_metrics_that_lack_rows_are_told_of(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = finished / "metrics.csv"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:4], b"\xff\xfe", *lines[6:]]))
+def change(finished: Path, **parts: Any) -> None:
+    """Let the run have other parts in its last checkpoint, and go on from there; None removes one."""
+    path = finished / "checkpoints" / "last.ckpt"
+    contents = torch.load(path, weights_only=True) | parts
+    torch.save({name: part for name, part in contents.items() if part is not None}, path)
+    (finished / "result.json").unlink()
+
+
+OF_AN_EARLIER_VERSION: dict[str, Any] = {"metrics.csv": None, "quality.csv": None}  # its checkpoints have no rows
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "quality.csv"])
+@pytest.mark.parametrize("text", [b"", b"nothing\n", b"iteration,epoch\n1,x\n", b"\xff\xfe\0,\n", None])
+def test_tables_are_written_from_the_checkpoint(
+    finished: Path, uninterrupted: Path, name: str, text: bytes | None
+) -> None:
+    if text is None:
+        (finished / name).unlink()
+    else:
+        (finished / name).write_bytes(text)
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
+    assert_same_run(finished, uninterrupted)
+
+
+def test_a_run_of_a_version_whose_checkpoints_have_no_rows(finished: Path, uninterrupted: Path) -> None:
+    shutil.copy(finished / "checkpoints" / "epoch=002.ckpt", finished / "checkpoints" / "last.ckpt")
+    (finished / "checkpoints" / "epoch=003.ckpt").unlink()
+    change(finished, **OF_AN_EARLIER_VERSION)
+    with (finished / "metrics.csv").open("a") as file:
+        file.write("10,4,1,")  # of a process that was killed
+    train(configuration(*RUN), finished, resume=True)
+    assert_same_run(finished, uninterrupted)
+
+
+def test_a_column_that_an_earlier_version_had_not_is_empty(finished: Path, uninterrupted: Path) -> None:
+    quality = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["quality.csv"]
+    place = quality["columns"].index("recall")
+    kept = [number for number in range(len(quality["columns"])) if number != place]
+    fewer = {"columns": [quality["columns"][number] for number in kept], "rows": quality["rows"][:, kept].contiguous()}
+    change(finished, **{"quality.csv": fewer})
     train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
-    warnings = [record.getMessage() for record in caplog.records if "lacks" in record.msg]
-    assert warnings == [f"{path} lacks 3 iterations, the first of them 4"]
-    assert [int(row["iteration"]) for row in rows(finished)] == [1, 2, 3, 7, 8, 9, 10, 11, 12]
+    found, wanted = rows(finished, "quality.csv"), rows(uninterrupted, "quality.csv")
+    assert found[:3] == [row | {"recall": ""} for row in wanted[:3]]
+    assert [0 <= float(row["recall"]) <= 1 for row in found[3:]] == [True, True]  # of the new epoch, and of the end
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "quality.csv"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(
+            5,
+            {},
+            {"columns": 5, "rows": torch.zeros(1, 2)},
+            {"columns": ["iteration"], "rows": torch.zeros(3, dtype=torch.float64)},
+        ),
+        *({"columns": ["iteration", "epoch"], "rows": torch.zeros(1, 1)}, {"columns": [], "rows": [[1.0]]}),
+        {"columns": ["iteration"], "rows": torch.zeros(1, 1, dtype=torch.float64).expand(10**12, 1)},
+        {"columns": ["iteration"], "rows": torch.zeros(2, 1, dtype=torch.complex64)},
+    ],
+    ids=lambda odd: str(getattr(odd, "shape", odd))[:40],
+)
+def test_odd_tables_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture, name: str, odd: object) -> None:
+    change(finished, **{name: odd})
+    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
+    told = f"The earlier rows of {finished / name} are damaged and left out"
+    assert told in [record.getMessage() for record in caplog.records]
+    assert [row["iteration"] for row in rows(finished, name)][-1] == "12"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, 4.5), (0, -1.0), (0, float("nan")), (1, 1e300), (2, float("inf")), (5, 1e308)]
+)
+def test_odd_rows_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture, place: int, value: float) -> None:
+    table = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["metrics.csv"]
+    table["rows"][3, place] = value
+    change(finished, **{"metrics.csv": table})
+    train(configuration(*RUN), finished, resume=True)
+    told = f"{finished / 'metrics.csv'}: 1 earlier rows are damaged and left out"
+    assert told in [record.getMessage() for record in caplog.records]
+    assert [int(each["iteration"]) for each in rows(finished)] == [1, 2, 3, 5, 6, 7, 8, 9]
 
 
 def test_a_strangers_checkpoint_deletes_nothing(finished: Path) -> None:
@@ -383,30 +459,33 @@ def test_pictures_that_were_deleted_are_not_missed(finished: Path) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        *("4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "4,2,1,1,1,", "a,b,c,d,e,f"),
-        *("4,2,nan,1,1,1", "4,2,1,inf,1,1", "4,2,1,1,1,1e308", "4.5,2,1,1,1,1", "nan,1,1,1,1,1"),
+        *("4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "a,b,c,d,e,f"),
+        *("4,2,1,inf,1,1", "4,2,1,1,1,1e308", "4.5,2,1,1,1,1", "nan,1,1,1,1,1"),
     ],
 )
-def test_damaged_rows_of_metrics_are_left_out(finished: Path, caplog: pytest.LogCaptureFixture, row: str) -> None:
+def test_damaged_rows_of_an_earlier_versions_metrics_are_left_out(
+    finished: Path, caplog: pytest.LogCaptureFixture, row: str
+) -> None:
     path = finished / "metrics.csv"
     lines = path.read_text().splitlines()
     lines[4] = row
     path.write_text("\n".join(lines) + "\n")
-    (finished / "result.json").unlink()
+    change(finished, **OF_AN_EARLIER_VERSION)
     train(configuration(*RUN), finished, resume=True)
     assert result(finished)["status"] == "finished"
-    assert f"{path} lacks 1 iterations, the first of them 4" in [record.getMessage() for record in caplog.records]
+    told = f"{path}: 1 earlier rows are damaged and left out"
+    assert told in [record.getMessage() for record in caplog.records]
     assert [int(each["iteration"]) for each in rows(finished)] == [1, 2, 3, 5, 6, 7, 8, 9]
 
 
-@pytest.mark.parametrize("text", ["", "iteration,epoch,c1,c2,g,wasserstein\n", "nothing\n"])
-def test_metrics_without_a_row(finished: Path, caplog: pytest.LogCaptureFixture, text: str) -> None:
-    (finished / "metrics.csv").write_text(text)
-    (finished / "result.json").unlink()
+@pytest.mark.parametrize("text", ["", "iteration,epoch,c1,c2,g,wasserstein\n", "nothing\n", "a\n1\n", "\udcff,\0\n1,2"])
+def test_an_earlier_versions_tables_without_a_row(finished: Path, text: str) -> None:
+    for name in OF_AN_EARLIER_VERSION:
+        (finished / name).write_bytes(text.encode(errors="surrogateescape"))
+    change(finished, **OF_AN_EARLIER_VERSION)
     train(configuration(*RUN), finished, resume=True)
     assert result(finished)["status"] == "finished"
-    told = f"{finished / 'metrics.csv'} lacks 9 iterations, the first of them 1"
-    assert told in [record.getMessage() for record in caplog.records]
+    assert rows(finished) == []
 
 
 def test_pictures_that_are_no_grids_are_left_out(
@@ -452,29 +531,80 @@ def test_an_event_that_says_it_is_longer_than_there_is(
     assert [point.step for point in events_of(finished).Scalars("generator/loss")] == list(range(1, 10))
 
 
-def test_quality_of_a_version_that_measured_less(finished: Path) -> None:
-    quality = rows(finished, "quality.csv")
-    for row in quality:
-        del row["recall"], row["fid_mnist"]
-    with (finished / "quality.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, quality[0])
-        writer.writeheader()
-        writer.writerows(quality)
-    (finished / "result.json").unlink()
-    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
-    found = [row["recall"] for row in rows(finished, "quality.csv")]
-    assert found[:3] == ["", "", ""]
-    assert [0 <= float(value) <= 1 for value in found[3:]] == [True, True]  # of the new epoch, and of the end
-
-
-@pytest.mark.parametrize("iteration", [0, -5, "9", 9.0, None])
-def test_a_checkpoint_with_an_odd_iteration_is_refused(
-    finished: Path, run_main: Callable[..., str], iteration: object
+@pytest.mark.parametrize("iteration", [0, -5, "9", 9.0, float("inf")])
+def test_a_checkpoint_with_an_odd_iteration_is_left_out(
+    finished: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture, iteration: object
 ) -> None:
-    path = finished / "checkpoints" / "last.ckpt"
-    torch.save(torch.load(path, weights_only=True) | {"iteration": iteration}, path)
-    (finished / "result.json").unlink()
-    assert run_main("train.py", "resume=run").startswith(f"error: {path}: not a checkpoint of this run; delete it")
+    caplog.set_level("INFO", "wgan")
+    change(finished, iteration=iteration)
+    train(configuration(*RUN), finished, resume=True)
+    told = [record.getMessage() for record in caplog.records]
+    assert f"{finished}/checkpoints/last.ckpt is not a checkpoint of this run and left out" in told
+    assert f"Continuing after iteration 9, from {finished}/checkpoints/epoch=003.ckpt" in told
+
+
+@pytest.mark.parametrize(("name", "state"), [("ModelCheckpoint", {"odd": 1}), ("Timer", {"time_elapsed": 5})])
+def test_a_checkpoint_with_an_odd_state_of_a_callback_is_left_out(
+    finished: Path, caplog: pytest.LogCaptureFixture, name: str, state: dict[str, Any]
+) -> None:
+    states = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (key,) = (each for each in states if each.startswith(name))
+    change(finished, callbacks=states | {key: state})
+    train(configuration(*RUN), finished, resume=True)
+    told = [record.getMessage() for record in caplog.records]
+    assert f"{finished}/checkpoints/last.ckpt is not a checkpoint of this run and left out" in told
+    assert result(finished)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        ("callbacks.checkpoints.save_top_k=0",),
+        ("callbacks.checkpoints.save_top_k=1", "+callbacks.checkpoints.monitor=g", "+callbacks.checkpoints.mode=max"),
+        ("callbacks.checkpoints.save_last=false", "+callbacks.checkpoints.every_n_epochs=2"),
+        ("~callbacks.checkpoints",),
+    ],
+    ids=str,
+)
+def test_a_killed_run_loses_an_epoch_at_most_whatever_it_keeps(tmp_path: Path, keep: tuple[str, ...]) -> None:
+    typed = (*RUN, *keep, f"hydra.run.dir={tmp_path}/run")
+    killed = command("tests/killed_while_writing.py", "epoch=003.png", "1", *typed, cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = command("train.py", "resume=run", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"Continuing after iteration 6, from {tmp_path}/run/checkpoints/last.ckpt" in resumed.stdout
+
+
+def test_a_run_that_starts_again_says_so(tmp_path: Path) -> None:
+    typed = (*RUN, f"hydra.run.dir={tmp_path}/run")
+    command("tests/killed_while_writing.py", "epoch=001.png", "1", *typed, cwd=tmp_path)
+    resumed = command("train.py", "resume=run", cwd=tmp_path)
+    assert f"There is no checkpoint in {tmp_path}/run: starting at iteration 1" in resumed.stdout
+
+
+def test_another_number_of_threads_is_told_of(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
+    threads = torch.get_num_threads()
+    begun_on = {"device": "cpu", "threads": threads + 1}
+    change(finished, begun_on=begun_on)
+    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
+    assert (
+        f"The run was begun with device cpu and {threads + 1} threads and goes on with device cpu and {threads} threads"
+        ": its bits will not be those of an uninterrupted run"
+    ) in [record.getMessage() for record in caplog.records]
+    assert (result(finished)["threads"], result(finished)["begun_on"]) == (threads, begun_on)
+
+
+def test_a_checkpoint_is_read_once(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    original = checkpoints.read_checkpoint
+
+    def spy(path: Path) -> dict[str, Any]:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(checkpoints, "read_checkpoint", spy)
+    train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
+    assert read == [finished / "checkpoints" / "last.ckpt"]
 
 
 def test_damaged_events_are_left_out(finished: Path, uninterrupted: Path, caplog: pytest.LogCaptureFixture) -> None:

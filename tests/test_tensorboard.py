@@ -2,10 +2,12 @@ import json
 import time
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
 from conftest import BARE, Run, configuration, post, tensorboard
+from omegaconf import OmegaConf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -53,10 +55,26 @@ def test_what_each_epoch_adds(smoke_run: Run) -> None:
     assert (histogram.min, histogram.max) == pytest.approx((-0.01, 0.01))
 
 
-def test_the_image_is_the_saved_grid(smoke_run: Run, tmp_path: Path) -> None:
+def test_the_image_shows_the_saved_grid_larger(smoke_run: Run, tmp_path: Path) -> None:
     (tmp_path / "image.png").write_bytes(events_of(smoke_run.folder).Images("samples")[-1].encoded_image_string)
     shown = np.asarray(Image.open(tmp_path / "image.png").convert("L"))
-    assert np.array_equal(shown, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=002.png")))
+    saved = np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=002.png"))
+    side = 2 * 28 + 4
+    assert shown.shape == (10 * side + 4, 10 * side + 4)
+    assert (shown[:4] == 255).all()
+    for row, column in ((0, 0), (3, 7), (9, 9)):
+        top, left = 4 + row * side, 4 + column * side
+        cell = saved[28 * row : 28 * (row + 1), 28 * column : 28 * (column + 1)]
+        assert np.array_equal(shown[top : top + 56, left : left + 56], cell.repeat(2, 0).repeat(2, 1))
+        assert (shown[top + 56 : top + side, left : left + side] == 255).all()
+
+
+def test_the_text_tab_has_the_configuration(smoke_run: Run) -> None:
+    (event,) = events_of(smoke_run.folder).Tensors("configuration/text_summary")
+    (text,) = event.tensor_proto.string_val
+    shown = OmegaConf.create(dedent(text.decode()))
+    saved = OmegaConf.load(smoke_run.folder / ".hydra" / "config.yaml")
+    assert OmegaConf.to_container(shown) == OmegaConf.to_container(saved, resolve=True)
 
 
 def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def test_console_without_a_terminal_has_a_line_an_epoch_and_no_warning(smoke_run
     number = r"-?\d+(\.\d+)?(e[-+]\d+)?"
     numbers = rf"{number} iterations/s, c1 {number}, c2 {number}, g {number}"
     for epoch, first in ((1, 0), (2, 2)):
-        assert re.fullmatch(rf"Epoch {epoch}/2: iteration {5 * epoch}, {numbers}", lines[first])
+        left = r", 0:0\d:\d\d left" if epoch == 1 else ""
+        assert re.fullmatch(rf"Epoch {epoch}/2: iteration {5 * epoch}, {numbers}{left}", lines[first])
         assert re.fullmatch(rf"Epoch {epoch}/2: fid_mnist {number}, digit_share [01]\.\d+", lines[first + 1])
     figures = rf"fid_mnist {number} \({number}\), kid_mnist {number} \({number}\), precision .*"
     assert re.fullmatch(rf"Quality of 100 samples, the floor in brackets: {figures}", lines[4])
@@ -180,6 +181,7 @@ def test_console_on_a_terminal_has_a_bar_with_the_losses(tmp_path: Path) -> None
     bars = re.findall(bar, printed.decode())
     assert ("1", "5") in bars
     assert ("2", "5") in bars
+    assert "Epoch 1/2, measuring: 100%" in printed.decode()
     assert "Epoch 2/2: iteration 10, " in printed.decode()
 
 

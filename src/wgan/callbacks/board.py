@@ -1,6 +1,7 @@
 """What callbacks show, on every logger that a run has."""
 
 from collections.abc import Mapping
+from textwrap import indent
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
@@ -35,6 +36,13 @@ def show_histogram(trainer: Trainer, name: str, values: Tensor, iteration: int) 
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_histogram(name, values, iteration)
+
+
+def show_code(trainer: Trainer, name: str, text: str) -> None:
+    """A text as it is, on TensorBoard; once, at the beginning of a run."""
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text(name, indent(text, "    "))  # code in Markdown
 
 
 def flush_boards(trainer: Trainer) -> None:

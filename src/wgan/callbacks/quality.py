@@ -1,24 +1,27 @@
 """How good the images are, epoch by epoch and at the end: quality.csv, TensorBoard, quality.png and nearest.png."""
 
-import csv
 import logging
 from collections.abc import Mapping
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 from torchmetrics.functional import spearman_corrcoef
 
 from wgan.callbacks.board import show_scalars
+from wgan.callbacks.sheets import draw_sheet
+from wgan.callbacks.table import Table
 from wgan.data.images import ImageData
-from wgan.data.pictures import grid, png
+from wgan.data.pictures import png
 from wgan.errors import UserError
-from wgan.files import METRICS, QUALITY, read_regular, write_whole
+from wgan.files import METRICS, QUALITY, write_whole
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.quality.figures import Reference, reference_of
@@ -64,9 +67,18 @@ class Quality(Callback):
         """The names of what is measured of such images."""
         return [*list_figures(data.digits), *self.figures]
 
+    def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
+        figures = self.list_figures(trainer.datamodule)  # type: ignore[attr-defined]
+        self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein"))
+
+    def on_load_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
+        self.table.load(checkpoint, Path(trainer.default_root_dir))
+
+    def on_save_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
+        self.table.save(checkpoint)
+
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
-        read_quality(Path(trainer.default_root_dir), done=0)  # whether it can be read shows before any work
-        if self.figures:  # and so does what is wrong with these
+        if self.figures:  # what is wrong with these shows before any work
             known = self.reference(trainer)
             self.own_floor = measure_own(self.figures, known.held_out, known.images)
 
@@ -90,7 +102,8 @@ class Quality(Callback):
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
         indices, _ = nearest(images[:10], known.images)
-        write_whole(folder / "nearest.png", png(grid(torch.cat([images[:10], known.images[indices]]), columns=10)))
+        rows = {"generated": images[:10], "the nearest training image of each": known.images[indices]}
+        write_whole(folder / "nearest.png", png(draw_sheet(folder.name, rows)))
         if self.every_n_epochs and (folder / METRICS).exists():
             name, share = _headline(figures)
             correlation = plot_quality(folder, self.n, floor, name, share)
@@ -106,24 +119,18 @@ class Quality(Callback):
         return reference_of(trainer.datamodule)  # type: ignore[attr-defined]
 
     def record(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
-        """Figures of the images, of which quality.csv gets a row; what a killed process wrote later is cut."""
+        """Figures of the images, which get a row of quality.csv; the row of an earlier end of the run goes."""
         known = self.reference(trainer)
         figures = known.measure(images) | measure_own(self.figures, images, known.images)
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
-        values = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True)) | figures
-        row = {name: str(value) for name, value in (values | {"wasserstein": estimate}).items()}
-        folder = Path(trainer.default_root_dir)
-        earlier = [
-            other
-            for other in read_quality(folder, done=module.iteration)
-            if self.is_due(int(other["epoch"])) and int(other["samples"]) == self.n  # not that of an earlier end
-            if (other["iteration"], other["samples"]) != (row["iteration"], row["samples"])
-        ]
-        table = StringIO()
-        writer = csv.DictWriter(table, list(row), extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*earlier, row])
-        write_whole(folder / QUALITY, table.getvalue().encode())
+        numbers = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True))
+        values = numbers | figures | {"wasserstein": estimate}
+        iterations, epochs, samples = self.table.rows[:, : len(NUMBERS)].T
+        is_repeated = (iterations == module.iteration) & (samples == len(images))
+        is_due = torch.tensor([self.is_due(int(other)) for other in epochs], dtype=torch.bool)
+        self.table.keep(is_due & (samples == self.n) & ~is_repeated)
+        self.table.append(torch.tensor([[values[name] for name in self.table.columns]], dtype=torch.float64))
+        self.table.write(Path(trainer.default_root_dir))
         return figures
 
 
@@ -159,14 +166,22 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     each = {"linewidth": 0.8, "alpha": 0.6, "label": "estimate of each iteration"}
     below.plot(losses["iteration"], losses["wasserstein"], "C2", **each)
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
-    above.set(yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"Quality of {n} samples")
+    above.set(
+        yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"{folder.name}: quality of {n} samples"
+    )
     shares.set(ylabel=share)
     if share in ("digit_share", "coverage"):
         shares.set_ylim(0, 1.03)
-    told = f"Spearman correlation with {name} {correlation:.2f}, {len(quality)} evaluations"
+    told = "" if correlation.isnan() else f"Spearman correlation of estimate and {name}: {correlation:.2f}"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)
-    if len(losses):  # the first estimates can be ten times the others
-        low, high = np.quantile(losses["wasserstein"], (0.005, 0.995))
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if name == "fid_mnist":
+        above.set_yscale("log")
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        above.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        above.yaxis.set_minor_formatter(NullFormatter())
+    if len(finite := losses["wasserstein"][np.isfinite(losses["wasserstein"])]):
+        low, high = np.quantile(finite, (0.005, 0.995))  # the first estimates can be ten times the others
         below.set_ylim(low - 0.1 * (high - low or 1), high + 0.1 * (high - low or 1))
     figure.legend(handles=[*above.lines, *shares.lines, *below.lines], loc="outside lower center", ncols=3)
     for axes in (above, below):
@@ -175,21 +190,3 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     figure.savefig(picture, format="png")
     write_whole(folder / "quality.png", picture.getvalue())
     return correlation
-
-
-def read_quality(folder: Path, done: int) -> list[dict[str, str]]:
-    """The rows of the run's quality.csv of iterations 1 to `done`.
-
-    Raises:
-        UserError: if the file is damaged.
-    """
-    path = folder / QUALITY
-    try:
-        rows = list(csv.DictReader(read_regular(path).decode().splitlines()))
-        for row in rows:  # a figure that an earlier version did not measure is empty
-            int(row["epoch"]), int(row["samples"]), *(float("nan" if value == "" else value) for value in row.values())
-        return [row for row in rows if int(row["iteration"]) <= done]
-    except FileNotFoundError:
-        return []
-    except (csv.Error, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged; delete it to go on without the quality of earlier epochs") from error

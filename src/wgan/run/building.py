@@ -20,11 +20,29 @@ from wgan.model.networks import Generator, ImageShape, build_network
 from wgan.model.wgan import WGAN
 from wgan.quality.objective import LOSSES, figure_of
 from wgan.quality.own import OwnFigure
+from wgan.run.configuration import resolve_references
+from wgan.run.trust import check_targets
 
 TENSORBOARD = DictConfig({"tensorboard": {"_target_": "wgan.TensorBoard"}})  # of runs from before there was a choice
 
 # What gets the rest of its arguments later.
 LATER = ("generator", "critic", "lipschitz", "critic_optimizer", "generator_optimizer")
+
+
+def check_buildable(configurations: Sequence[DictConfig]) -> None:
+    """Build what the configurations name, and let it go: what a sweep's jobs would find before their first iteration.
+
+    Raises:
+        UserError, hydra.errors.InstantiationException: for the first thing that cannot be.
+    """
+    loaded: dict[str, ImageData] = {}
+    for cfg in map(resolve_references, configurations):
+        check_targets(cfg, trust=None)
+        data = build_data(cfg)
+        source = str({key: value for key, value in cfg.data.items() if key not in ("batch_size", "n_critic", "seed")})
+        data.share_images(loaded.setdefault(source, data))
+        build_model(cfg, data.image_shape)
+        check_objective(cfg, build_callbacks(cfg), data)
 
 
 def build_data(cfg: DictConfig) -> ImageData:

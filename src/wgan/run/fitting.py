@@ -1,64 +1,40 @@
 """From a configuration and a folder to a finished run: build what it names, train, write the result."""
 
 import logging
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
-from pytorch_lightning import Trainer
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from wgan.callbacks.board import show_code
+from wgan.callbacks.divergence import Divergence
 from wgan.callbacks.tensorboard import hyperparameters
-from wgan.data.images import ImageData
 from wgan.errors import DivergenceError, UserError
+from wgan.files import METRICS
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.memory import keep_freed_memory
+from wgan.model.wgan import WGAN
 from wgan.quality.objective import value_of
-from wgan.run import checkpoints as weights
 from wgan.run import folder as runs
 from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
+from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place, newest_checkpoint
 from wgan.run.configuration import resolve_references, trust_needed
 from wgan.run.fingerprint import decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
+from wgan.run.no_news import hide_no_news
 from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, check_targets
 
 log = logging.getLogger(__name__)
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banners, no advertisements
-
-NO_NEWS = (
-    ".*does not have many workers",  # the images are a tensor in memory: a worker would only slow their indexing down
-    "GPU available but not used",  # trainer=cpu was asked for
-    "The `srun` command is available",  # a run is one process, on Slurm too
-    "The .grad attribute of a Tensor that is not a leaf",  # torch.compile looks at all that tensors have
-    ".*treespec, LeafSpec",  # Lightning 2.6 calls a function of PyTorch 2.14 in its old way
-    "Checkpoint directory .* exists and is not empty",  # a run that goes on
-    "The dirpath has changed",  # the same, in a folder that was moved
-)
-
-
-def check_buildable(configurations: Sequence[DictConfig]) -> None:
-    """Build what the configurations name, and let it go: what a sweep's jobs would find before their first iteration.
-
-    Raises:
-        UserError, hydra.errors.InstantiationException: for the first thing that cannot be.
-    """
-    loaded: dict[str, ImageData] = {}
-    for cfg in map(resolve_references, configurations):
-        check_targets(cfg, trust=None)
-        data = build_data(cfg)
-        source = str({key: value for key, value in cfg.data.items() if key not in ("batch_size", "n_critic", "seed")})
-        data.share_images(loaded.setdefault(source, data))
-        build_model(cfg, data.image_shape)
-        check_objective(cfg, build_callbacks(cfg), data)
 
 
 def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
@@ -80,33 +56,20 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     provenance = runs.provenance()
     data = build_data(cfg)
     module = build_model(cfg, data.image_shape)
-    callbacks = build_callbacks(cfg)
+    callbacks, timer = build_callbacks(cfg), Timer()
     check_objective(cfg, callbacks, data)
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint):  # else the first logger says where
             callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)
-    timer = Timer()
-    checkpoints = weights.PlainCheckpoints(folder, decisive_values(cfg))
-    checkpoint = weights.newest_checkpoint(checkpoints, module)
-    loggers = build_loggers(cfg, folder, after=checkpoint.iteration if checkpoint else 0)
 
-    with warnings.catch_warnings(), logging_redirect_tqdm():
-        for message in NO_NEWS:
-            warnings.filterwarnings("ignore", message=message)
+    with hide_no_news(), logging_redirect_tqdm():
+        checkpoint = newest_checkpoint(folder, decisive_values(cfg), module, [*callbacks, timer])
         try:
-            trainer: Trainer = instantiate(
-                cfg.trainer,
-                default_root_dir=folder,
-                logger=loggers,
-                callbacks=[*callbacks, timer],
-                plugins=[checkpoints, LightningEnvironment()],  # no cluster's, which would want several processes
-            )
-            if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(trainer.strategy.root_device):
-                log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")
-            for logger in loggers:
+            trainer = build_trainer(cfg, folder, [*callbacks, timer], checkpoint)
+            for logger in trainer.loggers:
                 logger.log_hyperparams(hparams)
-            if checkpoint:
-                log.info("Continuing after iteration %d, from %s", checkpoint.iteration, checkpoint.path)
+            show_code(trainer, "configuration", OmegaConf.to_yaml(cfg))
+            tell_start(cfg, folder, trainer.strategy.root_device, checkpoint)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint and checkpoint.path, weights_only=True)
         except MisconfigurationException as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
@@ -119,21 +82,27 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             runs.write_result(folder, status="diverged", **where, **provenance)
             raise
 
-    losses = module.losses | {"wasserstein": wasserstein_estimate(module.losses["c1"], module.losses["c2"])}
-    measured = losses | {name: value for name, value in trainer.callback_metrics.items() if name not in losses}
-    figures = {name: value.item() for name, value in measured.items() if name != "epoch"}
+    figures = find_figures(trainer, module)
     objective = value_of(cfg.objective, figures)
-    seconds = timer.time_elapsed()
-    counts = {"iterations": module.iteration, "epochs": trainer.current_epoch, "seconds": round(seconds, 3)}
-    length = {"max_epochs": cfg.trainer.max_epochs}
-    place = {"device": str(trainer.strategy.root_device), "threads": torch.get_num_threads()}
-    shape = {"image_shape": list(module.image_shape)}
+    place = describe_place(trainer.strategy.root_device)
+    begun_on = (checkpoint.contents if checkpoint else {}).get("begun_on", place)
     write_generator(folder, module.generator)
-    outcome = {"status": "finished", "objective": objective} | figures
-    runs.write_result(folder, **outcome, **counts, **length, **shape, **place, **provenance)
-
-    end = ", ".join(f"{name} {figures[name]:.4g}" for name in losses)
-    log.info("Trained %d iterations in %.0f s: %s", module.iteration, seconds, end)
+    runs.write_result(
+        folder,
+        status="finished",
+        objective=objective,
+        **figures,
+        ran_away=any(callback.ran_away for callback in callbacks if isinstance(callback, Divergence)),
+        iterations=module.iteration,
+        epochs=trainer.current_epoch,
+        seconds=round(timer.time_elapsed(), 3),
+        max_epochs=cfg.trainer.max_epochs,
+        image_shape=list(module.image_shape),
+        **place | {"device": str(trainer.strategy.root_device), "begun_on": begun_on},
+        **provenance,
+    )
+    end = ", ".join(f"{name} {figures[name]:.4g}" for name in ("c1", "c2", "g", "wasserstein"))
+    log.info("Trained %d iterations in %.0f s: %s", module.iteration, timer.time_elapsed(), end)
     log.info("Run folder:  %s", folder)
     # HParams knows no figures of a run on its own.
     curves = write_command("tensorboard", "--logdir", str(folder.parent))
@@ -141,3 +110,40 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     log.info("Curves:      %s", curves)
     log.info("More images: %s", images)
     return objective
+
+
+def build_trainer(cfg: DictConfig, folder: Path, callbacks: list[Callback], resumed: Checkpoint | None) -> Trainer:
+    """Lightning's trainer, which writes in the run's folder alone."""
+    checkpoints = PlainCheckpoints(folder, decisive_values(cfg), resumed)
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        default_root_dir=folder,
+        logger=build_loggers(cfg, folder, after=resumed.iteration if resumed else 0),
+        callbacks=[*callbacks, LastCheckpoint(checkpoints)],
+        plugins=[checkpoints, LightningEnvironment()],  # no cluster's, which would want several processes
+    )
+    return trainer
+
+
+def tell_start(cfg: DictConfig, folder: Path, device: torch.device, resumed: Checkpoint | None) -> None:
+    """Say where a run goes on, and what its user would not expect."""
+    if cfg.trainer.precision == "bf16-mixed" and not has_bfloat16(device):
+        log.warning("trainer.precision=bf16-mixed: is very slow on a processor without AVX-512; 32-true is not")
+    if resumed:
+        log.info("Continuing after iteration %d, from %s", resumed.iteration, resumed.path)
+        place = describe_place(device)
+        begun_on = resumed.contents.get("begun_on", place)
+        if begun_on != place:
+            log.warning(
+                "The run was begun with %s and goes on with %s: its bits will not be those of an uninterrupted run",
+                *(f"device {each['device']} and {each['threads']} threads" for each in (begun_on, place)),
+            )
+    elif (folder / METRICS).exists():
+        log.info("There is no checkpoint in %s: starting at iteration 1", folder)
+
+
+def find_figures(trainer: Trainer, module: WGAN) -> dict[str, float]:
+    """The losses of the last iteration, and what callbacks measured."""
+    losses = module.losses | {"wasserstein": wasserstein_estimate(module.losses["c1"], module.losses["c2"])}
+    measured: dict[str, Any] = {name: value for name, value in trainer.callback_metrics.items() if name != "epoch"}
+    return {name: value.item() for name, value in (losses | measured).items()}

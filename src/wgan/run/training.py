@@ -1,4 +1,4 @@
-"""Training from a configuration, in a folder that is the run's alone."""
+"""A run from its command to its end: whether it may train, start or go on is told before PyTorch is imported."""
 
 import gc
 import logging
@@ -67,7 +67,7 @@ def restore_missing_generator(folder: Path, result: dict[str, Any], trust: Seque
 
 
 def train_in(folder: Path, cfg: DictConfig, trust: Sequence[str] | None = None) -> float:
-    """Train in a folder that this process holds, from the run's last checkpoint where there is one."""
+    """`fit`, for a folder that this process holds; the configuration is saved before."""
     save_configuration(cfg, folder)
     from wgan.run.fitting import fit  # PyTorch takes seconds to import: whoever errs is told before
 

@@ -127,7 +127,7 @@ def check_jobs(config: DictConfig) -> None:
     jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in combinations]
     for cfg in jobs:
         check_training(cfg)
-    from wgan.run.fitting import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
+    from wgan.run.building import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
     from wgan.run.machine import check_machine
 
     check_buildable(jobs)
