@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
-from wgan.model.randomness import Purpose, latent_points, stream
+from wgan.model.randomness import Purpose, draw_latents, open_stream
 from wgan.run.building import build_data, build_model
 
 
@@ -32,17 +32,17 @@ class BareLoop:
     def iteration(self) -> None:
         """`n_critic` critic steps and a generator step."""
         wgan, half_batches = self.wgan, self.batch().chunk(self.wgan.n_critic)
-        rng = stream(wgan.seed, Purpose.TRAINING_LATENTS, 0, self.number)
+        rng = open_stream(wgan.seed, Purpose.TRAINING_LATENTS, 0, self.number)
         self.number += 1
         half = len(half_batches[0])
         for real in half_batches:
             with torch.no_grad():
-                generated = wgan.generator(latent_points(rng, half, wgan.latent_dim))
+                generated = wgan.generator(draw_latents(rng, half, wgan.latent_dim))
             self.update_critic(wasserstein_loss(wgan.critic(real), REAL))
             self.update_critic(wasserstein_loss(wgan.critic(generated), GENERATED))
         wgan.critic.requires_grad_(requires_grad=False)
         wgan.generator_optimizer.zero_grad()
-        latents = latent_points(rng, 2 * half, wgan.latent_dim)
+        latents = draw_latents(rng, 2 * half, wgan.latent_dim)
         wasserstein_loss(wgan.critic(wgan.generator(latents)), REAL).backward()
         wgan.generator_optimizer.step()
         wgan.critic.requires_grad_(requires_grad=True)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from wgan.quality.objective import FIGURES
+from wgan.quality.ranking import FIGURES
 
 
 def at_the_end(folders: dict[str, list[Path]]) -> None:

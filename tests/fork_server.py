@@ -63,12 +63,12 @@ def prepare_figures() -> None:
     import torch
 
     from wgan.data.mnist import MNISTDigits
-    from wgan.quality.figures import reference_of
+    from wgan.quality.figures import find_reference
 
     matplotlib.figure.Figure().savefig(io.BytesIO())  # finds the fonts
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    len(reference_of(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)).floor)
+    len(find_reference(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)).floor)
     torch.set_num_threads(threads)
 
 

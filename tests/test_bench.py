@@ -11,7 +11,7 @@ from PIL import Image
 
 import bench.__main__ as bench
 from bench import figures, results, scaling, sweeps
-from wgan.quality.objective import FIGURES
+from wgan.quality.ranking import FIGURES
 from wgan.run.machine import has_bfloat16
 from wgan.run.training import train
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wgan.data.mnist import load_digits
 from wgan.quality.classifier import FEATURES, WEIGHTS, load_classifier
-from wgan.quality.classifier_training import accuracy, train_classifier
+from wgan.quality.classifier_training import measure_accuracy, train_classifier
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_set() -> tuple[Tensor, Tensor]:
 
 def test_the_shipped_weights_recognise_the_test_set(test_set: tuple[Tensor, Tensor]) -> None:
     assert len(test_set[0]) == 10_000
-    assert accuracy(load_classifier(), *test_set) >= 0.992
+    assert measure_accuracy(load_classifier(), *test_set) >= 0.992
 
 
 def test_the_shipped_weights_are_small() -> None:

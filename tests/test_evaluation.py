@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Run, contents, interpreter, result, rows
 
-from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.quality.ranking import FIGURES_OF_IMAGES
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from wgan.errors import UserError
 from wgan.run.checkpoints import check_configuration
-from wgan.run.fingerprint import decisive_values, fingerprint
+from wgan.run.fingerprint import find_decisive_values, fingerprint
 from wgan.sweeps.identity import folder_name, slug
 
 
@@ -54,9 +54,9 @@ def test_digits_spelt_otherwise_are_one_job(digit: str, same: str) -> None:
     assert fingerprint(earlier) == fingerprint(now)
     path = Path("last.ckpt")  # of before, when they were spelt as they were typed
     typed = {"data._target_": "wgan.MNISTDigits", "data.digit": [*earlier.data.digit]}
-    check_configuration(path, typed, decisive_values(now))
+    check_configuration(path, typed, find_decisive_values(now))
     with pytest.raises(UserError, match=r"is of a run with data.digit=5"):
-        check_configuration(path, {"data.digit": 5}, decisive_values(now))
+        check_configuration(path, {"data.digit": 5}, find_decisive_values(now))
 
 
 def test_a_saved_configuration_has_the_fingerprint_of_its_run(tmp_path: Path) -> None:

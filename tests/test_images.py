@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from wgan.data.pictures import animation, grid, png
 from wgan.model.pixels import quantise_pixels, scale_pixels
+from wgan.pictures import arrange_grid, encode_animation, encode_png
 
 
 def test_every_byte_survives_the_way_to_floats_and_back() -> None:
@@ -22,35 +22,35 @@ def test_quantising_rounds_to_the_nearest() -> None:
 
 def test_grid_goes_row_by_row() -> None:
     images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 2, 3)
-    assert grid(images)[0].tolist() == [[0] * 3 + [1] * 3] * 2 + [[2] * 3 + [3] * 3] * 2
+    assert arrange_grid(images)[0].tolist() == [[0] * 3 + [1] * 3] * 2 + [[2] * 3 + [3] * 3] * 2
 
 
 def test_grid_of_a_number_that_fills_no_square_ends_in_black() -> None:
-    assert grid(torch.ones(5, 1, 1, 1, dtype=torch.uint8))[0].tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert grid(torch.zeros(100, 3, 28, 28, dtype=torch.uint8)).shape == (3, 280, 280)
+    assert arrange_grid(torch.ones(5, 1, 1, 1, dtype=torch.uint8))[0].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert arrange_grid(torch.zeros(100, 3, 28, 28, dtype=torch.uint8)).shape == (3, 280, 280)
 
 
 def test_grid_with_a_number_of_columns() -> None:
     images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1)
-    assert grid(images, columns=3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert arrange_grid(images, columns=3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_animation_keeps_every_grey() -> None:
     greys = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
-    with Image.open(BytesIO(animation([greys, greys.mT, greys]))) as picture:
+    with Image.open(BytesIO(encode_animation([greys, greys.mT, greys]))) as picture:
         assert picture.n_frames == 3
         picture.seek(1)
         assert np.array_equal(np.asarray(picture.convert("L")), greys.mT[0].numpy())
 
 
 def test_animation_of_one_image() -> None:
-    with Image.open(BytesIO(animation([torch.zeros(1, 2, 2, dtype=torch.uint8)]))) as picture:
+    with Image.open(BytesIO(encode_animation([torch.zeros(1, 2, 2, dtype=torch.uint8)]))) as picture:
         assert picture.size == (2, 2)
 
 
 def test_colours_survive_in_files() -> None:
     image = torch.arange(2 * 3 * 3, dtype=torch.uint8).view(3, 2, 3)
-    with Image.open(BytesIO(png(image))) as picture:
+    with Image.open(BytesIO(encode_png(image))) as picture:
         assert (picture.mode, picture.size) == ("RGB", (3, 2))
         assert np.array_equal(np.asarray(picture), image.permute(1, 2, 0).numpy())
-    assert torch.equal(grid(torch.stack([image, image + 50]), columns=2), torch.cat([image, image + 50], dim=2))
+    assert torch.equal(arrange_grid(torch.stack([image, image + 50]), columns=2), torch.cat([image, image + 50], dim=2))

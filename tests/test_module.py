@@ -9,7 +9,7 @@ from torch.optim import RMSprop
 from torchvision.datasets import MNIST
 
 from wgan.model.networks import Critic, Generator
-from wgan.model.randomness import Purpose, initial_weights, latent_points, stream
+from wgan.model.randomness import Purpose, draw_latents, open_stream, open_weights_stream
 from wgan.model.wgan import WGAN
 from wgan.run.training import train
 
@@ -124,7 +124,7 @@ def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str,
     images = sevens()
 
     generator, critic = Generator(latent_dim=50, channels=8), Critic(channels=8)
-    torch_rng = initial_weights(5)
+    torch_rng = open_weights_stream(5)
     generator.initialise(torch_rng)
     critic.initialise(torch_rng)
     critic_optimizer = RMSprop(critic.parameters(), lr=0.00005)
@@ -140,19 +140,19 @@ def test_a_plain_loop_gives_the_same_weights(tmp_path: Path, critic_update: str,
                     parameter.clamp_(-0.01, 0.01)
 
     for epoch, batch in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)):
-        drawn = stream(5, Purpose.REAL_IMAGES, epoch, batch).integers(6265, size=2 * 4)
+        drawn = open_stream(5, Purpose.REAL_IMAGES, epoch, batch).integers(6265, size=2 * 4)
         real_images = images[torch.from_numpy(drawn)]
-        latents = stream(5, Purpose.TRAINING_LATENTS, epoch, batch)
+        latents = open_stream(5, Purpose.TRAINING_LATENTS, epoch, batch)
         for step in range(2):
             real = real_images[4 * step : 4 * (step + 1)]
-            generated = generator(latent_points(latents, 4, 50)).detach()
+            generated = generator(draw_latents(latents, 4, 50)).detach()
             if critic_update == "joint":
                 update_critic(-critic(real).mean() + critic(generated).mean())
             else:
                 update_critic(-critic(real).mean())
                 update_critic(critic(generated).mean())
         generator_optimizer.zero_grad()
-        (-critic(generator(latent_points(latents, 8, 50))).mean()).backward()
+        (-critic(generator(draw_latents(latents, 8, 50))).mean()).backward()
         generator_optimizer.step()
 
     trained = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from wgan.model.networks import Critic, Generator
-from wgan.model.randomness import initial_weights
+from wgan.model.randomness import open_weights_stream
 from wgan.model.sampling import sample_images
 
 LATENT_DIM = 50
@@ -58,7 +58,7 @@ def test_leaky_relu_slopes_and_image_range() -> None:
 
 @pytest.mark.parametrize("network", [Critic(), Generator(latent_dim=50)], ids=["critic", "generator"])
 def test_initial_weights(network: Critic | Generator) -> None:
-    network.initialise(initial_weights(0))
+    network.initialise(open_weights_stream(0))
     for layer in network:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) or (
             isinstance(layer, nn.Linear) and isinstance(network, Generator)
@@ -79,7 +79,7 @@ def test_initial_weights_do_not_depend_on_the_memory_format() -> None:
     plain, channels_last = Generator(latent_dim=50), Generator(latent_dim=50)
     plain.to(memory_format=torch.contiguous_format)
     for network in (plain, channels_last):
-        network.initialise(initial_weights(0))
+        network.initialise(open_weights_stream(0))
     for a, b in zip(plain.parameters(), channels_last.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -88,7 +88,7 @@ def test_initial_weights_do_not_depend_on_the_memory_format() -> None:
 def generator() -> Generator:
     """With moving averages that tell its modes apart."""
     generator = Generator(latent_dim=50)
-    generator.initialise(initial_weights(0))
+    generator.initialise(open_weights_stream(0))
     for _ in range(3):
         generator(torch.randn(16, 50, generator=torch.Generator().manual_seed(0)))
     return generator

@@ -25,7 +25,7 @@ from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.networks import GREY_28, Critic, Generator
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_model
-from wgan.run.configuration import trust_needed
+from wgan.run.configuration import list_trust_needed
 
 CONF = f"hydra.searchpath=[file://{PROJECT / 'examples' / 'own_method' / 'conf'}]"
 SHORT = (CONF, "experiment=own_method", "trainer=cpu", "trainer.limit_train_batches=3", "callbacks.quality.n=20")
@@ -65,8 +65,10 @@ def test_it_is_trained_and_measured(run: Path) -> None:
 
 def test_the_lines_that_it_prints_work(run: Path) -> None:
     assert (run / "train.log").read_text().endswith(f"generate.py run={run} n=100 out=samples.png 'trust=[examples]'\n")
-    assert trust_needed(configuration()) == []
-    assert trust_needed(configuration("+logger=[wandb,csv]", "model.critic._target_=mine.C")) == ["trust=[wandb,mine]"]
+    assert list_trust_needed(configuration()) == []
+    assert list_trust_needed(configuration("+logger=[wandb,csv]", "model.critic._target_=mine.C")) == [
+        "trust=[wandb,mine]"
+    ]
 
 
 def test_killed_and_resumed_it_has_the_same_bits(run: Path, tmp_path: Path) -> None:

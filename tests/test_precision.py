@@ -14,9 +14,9 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
-from wgan.data.pictures import grid
 from wgan.model.clipping import WeightClipping
 from wgan.model.wgan import WGAN
+from wgan.pictures import arrange_grid
 from wgan.run.building import build_data, build_model
 from wgan.run.training import train
 
@@ -135,7 +135,7 @@ def test_compiled_networks_train_alike(tmp_path: Path) -> None:
     assert np.allclose(usual, compiled, rtol=0.01, atol=0.01)
     # What it leaves is that of any run, and shows the same images when it is read again.
     picture = np.asarray(Image.open(tmp_path / "compiled" / "samples" / "epoch=001.png"))
-    assert np.array_equal(grid(samples_of(tmp_path / "compiled", 100).unsqueeze(1))[0].numpy(), picture)
+    assert np.array_equal(arrange_grid(samples_of(tmp_path / "compiled", 100).unsqueeze(1))[0].numpy(), picture)
 
 
 def test_compiling_without_a_compiler(run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from torch.nn.functional import avg_pool2d
 from torch_fidelity.metric_prc import calculate_precision_recall_part
 
 from wgan.data.mnist import MNISTDigits, load_digits
-from wgan.quality.figures import Reference, frechet_distance, kernel_distance, reference_of
-from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.quality.figures import Reference, find_reference, measure_frechet_distance, measure_kernel_distance
+from wgan.quality.ranking import FIGURES_OF_IMAGES
 
 Measured = dict[str, float]
 
@@ -133,11 +133,11 @@ def test_the_same_images_have_the_same_figures_whatever_the_global_random_state(
 
 def test_frechet_distance_of_shifted_and_stretched_features() -> None:
     features = torch.randn(500, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(features, features + 0.5) == pytest.approx(64 * 0.5**2)
+    assert measure_frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
+    assert measure_frechet_distance(features, features + 0.5) == pytest.approx(64 * 0.5**2)
     spread = (features - features.mean(dim=0)).square().sum().item() / 499  # the trace of the covariance
     stretched = features.mean(dim=0) + 3 * (features - features.mean(dim=0))
-    assert frechet_distance(features, stretched) == pytest.approx((3 - 1) ** 2 * spread)
+    assert measure_frechet_distance(features, stretched) == pytest.approx((3 - 1) ** 2 * spread)
 
 
 def test_kernel_distance_of_sets_that_are_one_subset() -> None:
@@ -151,7 +151,7 @@ def test_kernel_distance_of_sets_that_are_one_subset() -> None:
         return (kernel(points, points).sum() - kernel(points, points).trace()) / (30 * 29)
 
     wanted = mean_of_pairs(real) + mean_of_pairs(generated) - 2 * kernel(real, generated).mean()
-    assert kernel_distance(real, generated) == pytest.approx(wanted.item(), abs=1e-4)
+    assert measure_kernel_distance(real, generated) == pytest.approx(wanted.item(), abs=1e-4)
 
 
 def precision_recall(generated: list[float], real: list[float]) -> tuple[float, float]:
@@ -224,9 +224,9 @@ def test_a_process_keeps_the_images_of_one_run_only() -> None:
     def digits(digit: int) -> MNISTDigits:
         return MNISTDigits(root="data", digit=digit, batch_size=64, n_critic=5, seed=0)
 
-    first = reference_of(digits(7))
-    assert reference_of(digits(7)) is first
+    first = find_reference(digits(7))
+    assert find_reference(digits(7)) is first
     assert len(first.images) == 6265
     assert len(first.held_out) == 1028
-    reference_of(digits(1))
-    assert reference_of(digits(7)) is not first
+    find_reference(digits(1))
+    assert find_reference(digits(7)) is not first

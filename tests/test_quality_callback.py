@@ -8,9 +8,9 @@ from test_tensorboard import events_of
 
 from wgan.callbacks.quality import plot_quality
 from wgan.data.mnist import MNISTDigits
-from wgan.quality.figures import Reference, reference_of
-from wgan.quality.neighbours import nearest
-from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.quality.figures import Reference, find_reference
+from wgan.quality.neighbours import find_nearest
+from wgan.quality.ranking import FIGURES_OF_IMAGES
 from wgan.run.training import train
 
 COLUMNS = ("iteration", "epoch", "samples", *FIGURES_OF_IMAGES, "wasserstein")
@@ -18,7 +18,7 @@ FOUR_EPOCHS = (*TINY, "trainer.max_epochs=4", "trainer.limit_train_batches=2")
 
 
 def sevens() -> Reference:
-    return reference_of(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0))
+    return find_reference(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_nearest_png_shows_samples_above_their_nearest_training_images(smoke_run
     real = sevens().images
     top = 2 * LINE
     assert np.array_equal(digits_of(picture, top, rows=1)[0], samples.squeeze(1).numpy())
-    nearest_real = real[nearest(samples, real)[0]].squeeze(1).numpy()
+    nearest_real = real[find_nearest(samples, real)[0]].squeeze(1).numpy()
     assert np.array_equal(digits_of(picture, top + 4 + SIDE + LINE, rows=1)[0], nearest_real)
     for caption in (0, LINE, top + 4 + SIDE):  # there is something to read
         assert (np.asarray(picture)[caption : caption + LINE] < 128).any()

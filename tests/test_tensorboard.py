@@ -12,8 +12,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from wgan.callbacks.tensorboard import hyperparameters
-from wgan.quality.objective import FIGURES_OF_IMAGES
+from wgan.callbacks.tensorboard import list_hyperparameters
+from wgan.quality.ranking import FIGURES_OF_IMAGES
 from wgan.run.training import train
 
 
@@ -86,14 +86,14 @@ def test_hparams_list_the_hyperparameters(tmp_path: Path) -> None:
     assert listed["optimizer.critic.lr"].number_value == 1e-4
     assert listed["data.digit"].string_value == "[3, 8]"
     assert listed["data.batch_size"].number_value == 4
-    assert set(listed) == hyperparameters(configuration()).keys() | {
+    assert set(listed) == list_hyperparameters(configuration()).keys() | {
         *("optimizer.critic.lr", "model.generator.channels", "model.critic.channels")
     }
     assert content.session_start_info.group_name == "/".join(tmp_path.parts[-3:])
 
 
 def test_hyperparameters_name_each_value_once() -> None:
-    assert hyperparameters(configuration()) == {
+    assert list_hyperparameters(configuration()) == {
         "seed": 0,
         "model.generator": "wgan.Generator",
         "model.critic": "wgan.Critic",
@@ -118,7 +118,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "trainer.max_epochs": 10,
         "trainer.limit_train_batches": 1.0,
     }
-    assert hyperparameters(configuration("optimizer.generator.lr=1e-3"))["optimizer.generator.lr"] == 1e-3
+    assert list_hyperparameters(configuration("optimizer.generator.lr=1e-3"))["optimizer.generator.lr"] == 1e-3
 
 
 def test_hparams_tab_shows_the_final_figures(smoke_run: Run) -> None:

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wgan.callbacks.history import History
 from wgan.errors import DivergenceError
-from wgan.model.randomness import to_device
+from wgan.model.randomness import move_to_device
 from wgan.model.wgan import WGAN
 from wgan.run.training import train
 
@@ -118,6 +118,6 @@ def test_copies_to_a_gpu_are_made_from_pinned_memory(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Tensor, "pin_memory", pin_memory)
     monkeypatch.setattr(Tensor, "to", to)
-    to_device(torch.zeros(2), torch.device("cuda"))
-    to_device(torch.zeros(2), torch.device("cpu"))
+    move_to_device(torch.zeros(2), torch.device("cuda"))
+    move_to_device(torch.zeros(2), torch.device("cpu"))
     assert done == ["pinned", ("cuda", True), ("cpu", True)]

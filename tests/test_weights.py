@@ -16,7 +16,7 @@ from wgan.errors import UserError
 from wgan.model.networks import GREY_28
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_model
-from wgan.run.checkpoints import DamagedError, PlainCheckpoints, newest_checkpoint, read_checkpoint
+from wgan.run.checkpoints import DamagedError, PlainCheckpoints, find_newest_checkpoint, read_checkpoint
 
 
 class Payload:
@@ -55,7 +55,7 @@ def write(path: Path, module: WGAN, iteration: int) -> None:
 
 def found(folder: Path, module: WGAN, **values: Any) -> tuple[Path, int] | None:
     """Where a run in this folder would go on."""
-    checkpoint = newest_checkpoint(folder, VALUES | values, module)
+    checkpoint = find_newest_checkpoint(folder, VALUES | values, module)
     return checkpoint and (checkpoint.path, checkpoint.iteration)
 
 

@@ -7,7 +7,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from torch import Tensor
 
-from wgan.data.pictures import picture
+from wgan.pictures import make_picture
 
 
 def show_scalars(trainer: Trainer, scalars: Mapping[str, float], iteration: int, walltime: float | None = None) -> None:
@@ -26,9 +26,9 @@ def show_image(trainer: Trainer, name: str, image: Tensor, iteration: int) -> No
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(name, image, iteration)
         elif isinstance(logger, WandbLogger):
-            logger.log_image(name, [picture(image)], step=iteration)
+            logger.log_image(name, [make_picture(image)], step=iteration)
         elif isinstance(logger, MLFlowLogger):
-            logger.experiment.log_image(logger.run_id, picture(image), key=name, step=iteration)
+            logger.experiment.log_image(logger.run_id, make_picture(image), key=name, step=iteration)
 
 
 def show_histogram(trainer: Trainer, name: str, values: Tensor, iteration: int) -> None:

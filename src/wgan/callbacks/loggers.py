@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, WandbLogger
 from wgan import PROJECT
 from wgan.errors import UserError
 from wgan.files import METRICS, read_regular, write_whole
-from wgan.quality.objective import FINAL
+from wgan.quality.ranking import FINAL
 
 WANDB_RUN, MLFLOW_RUN = "wandb_run_id", "mlflow_run_id"  # files of the run's folder
 SQLITE, STORE = "sqlite:///", PROJECT / "mlruns" / "mlflow.db"  # of all runs, so that MLflow compares them

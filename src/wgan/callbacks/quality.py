@@ -19,15 +19,15 @@ from wgan.callbacks.board import show_scalars
 from wgan.callbacks.sheets import draw_sheet
 from wgan.callbacks.table import Table
 from wgan.data.images import ImageData
-from wgan.data.pictures import png
 from wgan.errors import UserError
 from wgan.files import METRICS, QUALITY, write_whole
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
-from wgan.quality.figures import Reference, reference_of
-from wgan.quality.neighbours import nearest
-from wgan.quality.objective import FIGURES, FINAL, list_figures
+from wgan.pictures import encode_png
+from wgan.quality.figures import Reference, find_reference
+from wgan.quality.neighbours import find_nearest
 from wgan.quality.own import OwnFigure, measure_own
+from wgan.quality.ranking import FIGURES, FINAL, list_figures
 
 NUMBERS = ("iteration", "epoch", "samples")
 
@@ -101,9 +101,9 @@ class Quality(Callback):
         for name, value in figures.items():
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
-        indices, _ = nearest(images[:10], known.images)
+        indices, _ = find_nearest(images[:10], known.images)
         rows = {"generated": images[:10], "the nearest training image of each": known.images[indices]}
-        write_whole(folder / "nearest.png", png(draw_sheet(folder.name, rows)))
+        write_whole(folder / "nearest.png", encode_png(draw_sheet(folder.name, rows)))
         if self.every_n_epochs and (folder / METRICS).exists():
             name, share = _headline(figures)
             correlation = plot_quality(folder, self.n, floor, name, share)
@@ -116,7 +116,7 @@ class Quality(Callback):
         return self.every_n_epochs > 0 and epoch % self.every_n_epochs == 0
 
     def reference(self, trainer: Trainer) -> Reference:
-        return reference_of(trainer.datamodule)  # type: ignore[attr-defined]
+        return find_reference(trainer.datamodule)  # type: ignore[attr-defined]
 
     def record(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
         """Figures of the images, which get a row of quality.csv; the row of an earlier end of the run goes."""

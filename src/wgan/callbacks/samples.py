@@ -13,10 +13,10 @@ from torch import Tensor
 
 from wgan.callbacks.board import show_image
 from wgan.callbacks.sheets import draw_sheet, enlarge_grid
-from wgan.data.pictures import animation, grid, png
 from wgan.files import read_regular, write_whole
 from wgan.model.networks import ImageShape
 from wgan.model.wgan import WGAN
+from wgan.pictures import arrange_grid, encode_animation, encode_png
 
 SIDE = 10  # images of a row and of a column
 EPOCH = re.compile(r"epoch=(\d+)\.png")
@@ -37,7 +37,7 @@ class Samples(Callback):
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
         images = module.sample(SIDE * SIDE, self.seed)
         name = f"epoch={trainer.current_epoch + 1:03d}.png"
-        write_whole(Path(trainer.default_root_dir) / "samples" / name, png(grid(images)))
+        write_whole(Path(trainer.default_root_dir) / "samples" / name, encode_png(arrange_grid(images)))
         show_image(trainer, "samples", enlarge_grid(images), module.iteration)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
@@ -49,7 +49,7 @@ class Samples(Callback):
             if (images := read_grid(path, module.image_shape)) is not None
         ]
         if frames:  # they may have been deleted
-            write_whole(folder / "progress.gif", animation(frames))
+            write_whole(folder / "progress.gif", encode_animation(frames))
 
 
 def read_grid(path: Path, shape: ImageShape) -> Tensor | None:

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-from wgan.quality.objective import FINAL
+from wgan.quality.ranking import FINAL
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _events_in(records: Iterable[bytes]) -> Iterator[Event]:
             log.warning("An event of TensorBoard's is damaged and left out")
 
 
-def hyperparameters(cfg: DictConfig) -> dict[str, bool | int | float | str]:
+def list_hyperparameters(cfg: DictConfig) -> dict[str, bool | int | float | str]:
     """What decides the outcome of a run: dotted keys and plain values, without keys that repeat another's value.
 
     To be called before anything is built of `cfg`: building resolves the interpolations by which repeats are known.

@@ -11,11 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.sampling import sample_images
-from wgan.quality.figures import reference_of
+from wgan.quality.figures import find_reference
 from wgan.quality.own import measure_own
 from wgan.run.building import build_data, build_own_figures
 from wgan.run.checks import check_values
-from wgan.run.folder import CHECKPOINTS, provenance
+from wgan.run.folder import CHECKPOINTS, find_provenance
 from wgan.run.generator import load_generator
 from wgan.run.rules import EVALUATION_RULES
 from wgan.run.strangers import check_contents
@@ -47,7 +47,7 @@ def evaluate(cfg: DictConfig) -> None:
             raise UserError(f"checkpoint=all: {folder} has no checkpoints of epochs; set checkpoint=final")
     if run.data._target_ == "wgan.MNISTDigits":
         run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
-    known = reference_of(build_data(run))
+    known = find_reference(build_data(run))
     own = build_own_figures(run)
     floor = known.floor | measure_own(own, known.held_out, known.images)
     n = len(known.images) if cfg.n == "auto" else cfg.n
@@ -74,7 +74,7 @@ def evaluate(cfg: DictConfig) -> None:
     outcome["figures"] = figures[cfg.checkpoint] if single else figures
     if errors:
         outcome["standard_errors"] = errors[cfg.checkpoint] if single else errors
-    write_whole(folder / EVALUATION, (json.dumps(outcome | provenance(), indent=2) + "\n").encode())
+    write_whole(folder / EVALUATION, (json.dumps(outcome | find_provenance(), indent=2) + "\n").encode())
 
 
 def _list_figures(title: str, figures: dict[str, Figures], errors: dict[str, Figures], floor: Figures) -> list[str]:

@@ -9,11 +9,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from wgan.data.pictures import animation, grid, png
 from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.randomness import sample_latents
 from wgan.model.sampling import generate_images, sample_images
+from wgan.pictures import arrange_grid, encode_animation, encode_png
 from wgan.run.checks import check_values
 from wgan.run.generator import load_generator
 from wgan.run.rules import GENERATION_RULES, LARGEST
@@ -52,10 +52,12 @@ def generate(cfg: DictConfig) -> None:
         np.savez_compressed(array, images=(images.squeeze(1) if images.shape[1] == 1 else images).numpy())
         write_whole(out, array.getvalue())
     elif out.suffix == ".gif":
-        write_whole(out, animation([enlarge(grid(images[step::STEPS]), cfg.scale) for step in range(STEPS)]))
+        write_whole(
+            out, encode_animation([enlarge(arrange_grid(images[step::STEPS]), cfg.scale) for step in range(STEPS)])
+        )
     else:
-        picture = grid(images, columns=STEPS if cfg.mode == "interpolation" else None)
-        write_whole(out, png(enlarge(picture, cfg.scale)))
+        picture = arrange_grid(images, columns=STEPS if cfg.mode == "interpolation" else None)
+        write_whole(out, encode_png(enlarge(picture, cfg.scale)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
 
 

@@ -74,19 +74,19 @@ def errors_in_one_line(main: Callable[[], Any]) -> Callable[[], Any]:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             os.environ["HYDRA_FULL_ERROR"] = full or "0"
-        if full != "1" and (line := explanation(error, sys.argv[1:])):
-            sys.exit(f"error: {printable(line)}")
+        if full != "1" and (line := explain_error(error, sys.argv[1:])):
+            sys.exit(f"error: {escape_unprintable(line)}")
         raise error
 
     return wrapper
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """A line for a terminal: what would move its cursor, say, stands there as an escape sequence of Python's."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def explanation(error: BaseException, arguments: list[str]) -> str | None:
+def explain_error(error: BaseException, arguments: list[str]) -> str | None:
     """One line for the user, or None for an error that is not the user's."""
     for cause in _causes(error):
         if isinstance(cause, UserError):

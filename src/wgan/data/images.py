@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 from wgan.errors import UserError
 from wgan.model.networks import ImageShape
 from wgan.model.pixels import scale_pixels
-from wgan.model.randomness import Purpose, stream, to_device
+from wgan.model.randomness import Purpose, move_to_device, open_stream
 
 
 class ImageData(LightningDataModule, ABC):
@@ -137,6 +137,6 @@ class Draws(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         for batch in range(self.batches):
-            rng = stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
+            rng = open_stream(self.seed, Purpose.REAL_IMAGES, self.epoch, batch)
             size = self.count_steps(self.epoch, batch) * self.size
-            yield to_device(torch.from_numpy(rng.integers(self.population, size=size)), self.device)
+            yield move_to_device(torch.from_numpy(rng.integers(self.population, size=size)), self.device)

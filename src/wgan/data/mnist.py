@@ -39,7 +39,7 @@ class MNISTDigits(ImageData):
         super().__init__(batch_size=batch_size, n_critic=n_critic, seed=seed)
         self.root = PROJECT / root
         self.digit = digit
-        self.digits = digits_of(digit)
+        self.digits = list_digits(digit)
 
     def load(self, *, train: bool) -> tuple[Tensor, Tensor]:
         return load_digits(self.root, self.digits, train=train)
@@ -48,7 +48,7 @@ class MNISTDigits(ImageData):
         return f"the number of images with data.digit={self.digit}"
 
 
-def digits_of(digit: int | str | Sequence[int]) -> tuple[int, ...]:
+def list_digits(digit: int | str | Sequence[int]) -> tuple[int, ...]:
     """The digits that data.digit asks for."""
     if digit == "all":
         return tuple(range(10))

@@ -23,35 +23,35 @@ class Purpose(IntEnum):
     PENALTY = 4
 
 
-def stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
+def open_stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
     """The stream of `purpose` under `seed`; `index` numbers several of them, such as (epoch, batch)."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *index)))
 
 
-def initial_weights(seed: int) -> torch.Generator:
+def open_weights_stream(seed: int) -> torch.Generator:
     """The stream for initial weights, as `torch.nn.init` takes it."""
-    return torch.Generator().manual_seed(int(stream(seed, Purpose.INITIAL_WEIGHTS).integers(2**63)))
+    return torch.Generator().manual_seed(int(open_stream(seed, Purpose.INITIAL_WEIGHTS).integers(2**63)))
 
 
 @contextmanager
-def seeded_globally(seed: int) -> Iterator[None]:
+def seed_globally(seed: int) -> Iterator[None]:
     """Seed PyTorch's global random state for code that reads it, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 
 
-def latent_points(rng: np.random.Generator, n: int, latent_dim: int) -> Tensor:
+def draw_latents(rng: np.random.Generator, n: int, latent_dim: int) -> Tensor:
     """Draw the next `n` points of N(0, 1)^latent_dim from the stream, (n, latent_dim), float32."""
     return torch.from_numpy(rng.standard_normal((n, latent_dim), dtype=np.float32))
 
 
 def sample_latents(n: int, latent_dim: int, seed: int) -> Tensor:
     """Draw the latent points of images 0 to n-1, (n, latent_dim); point k depends on `seed` and k alone."""
-    return torch.cat([latent_points(stream(seed, Purpose.SAMPLE_LATENTS, k), 1, latent_dim) for k in range(n)])
+    return torch.cat([draw_latents(open_stream(seed, Purpose.SAMPLE_LATENTS, k), 1, latent_dim) for k in range(n)])
 
 
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+def move_to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy to `device`; to a GPU from pinned memory, so that the host goes on meanwhile."""
     pinned = tensor.pin_memory() if device.type == "cuda" else tensor
     return pinned.to(device, non_blocking=True)

@@ -17,7 +17,7 @@ from wgan.model.clipping import WeightClipping
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
-from wgan.model.randomness import Purpose, to_device
+from wgan.model.randomness import Purpose, move_to_device
 from wgan.model.sampling import sample_images
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
@@ -70,8 +70,8 @@ class WGAN(LightningModule):
                 "and generated images together; set model.critic_update=joint"
             )
         sizes = {"latent_dim": latent_dim, "label_dim": 0, "image_shape": image_shape}
-        torch_rng = randomness.initial_weights(seed)
-        with randomness.seeded_globally(torch_rng.initial_seed()):
+        torch_rng = randomness.open_weights_stream(seed)
+        with randomness.seed_globally(torch_rng.initial_seed()):
             self.generator = build_network(generator, torch_rng, **sizes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
@@ -123,10 +123,12 @@ class WGAN(LightningModule):
         critic_steps = self.count_critic_steps(self.current_epoch, batch_idx)
         half_batches = real_images.chunk(critic_steps)
         half_batch = len(half_batches[0])
-        rng = randomness.stream(self.seed, Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
-        latents = randomness.latent_points(rng, (critic_steps + 2) * half_batch, self.latent_dim)
-        critic_latents, generator_latents = to_device(latents, self.device).split([len(real_images), 2 * half_batch])
-        penalty_rng = randomness.stream(self.seed, Purpose.PENALTY, self.current_epoch, batch_idx)
+        rng = randomness.open_stream(self.seed, Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
+        latents = randomness.draw_latents(rng, (critic_steps + 2) * half_batch, self.latent_dim)
+        critic_latents, generator_latents = move_to_device(latents, self.device).split(
+            [len(real_images), 2 * half_batch]
+        )
+        penalty_rng = randomness.open_stream(self.seed, Purpose.PENALTY, self.current_epoch, batch_idx)
 
         losses_real, losses_generated = [], []
         for real, latent in zip(half_batches, critic_latents.chunk(critic_steps), strict=True):

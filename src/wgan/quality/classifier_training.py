@@ -43,7 +43,7 @@ def train_classifier(images: Tensor, labels: Tensor, epochs: int) -> DigitClassi
     return classifier.eval()
 
 
-def accuracy(classifier: DigitClassifier, images: Tensor, labels: Tensor) -> float:
+def measure_accuracy(classifier: DigitClassifier, images: Tensor, labels: Tensor) -> float:
     """Share of images, uint8 (n, 1, 28, 28), whose digit is recognised."""
     _, digits = classifier.classify(images)
     return (digits == labels).float().mean().item()
@@ -55,7 +55,7 @@ def main(out: Path) -> None:
     training, test = (load_digits(PROJECT / "data", tuple(range(10)), train=train) for train in (True, False))
     classifier = train_classifier(*training, epochs=8)
     write_whole(out, save(classifier.state_dict()))
-    share = accuracy(classifier, *test)
+    share = measure_accuracy(classifier, *test)
     print(f"{share:.2%} of MNIST's {len(test[0]):,} test images recognised: {out}")
 
 

@@ -14,8 +14,8 @@ from torchmetrics.image import FrechetInceptionDistance, KernelInceptionDistance
 
 from wgan.data.images import ImageData
 from wgan.quality.classifier import FEATURES, load_classifier
-from wgan.quality.neighbours import measure_coverage, measure_density, nearest
-from wgan.quality.objective import list_figures
+from wgan.quality.neighbours import find_nearest, measure_coverage, measure_density
+from wgan.quality.ranking import list_figures
 
 # The neighbours that make a neighbourhood: k of Kynkäänniemi et al. 2019, and of Naeem et al. 2020.
 PRECISION_K, DENSITY_K = 3, 5
@@ -58,7 +58,7 @@ class Reference:
             nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
         """
         figures = self._measure_digits(images) if self.digits else {}
-        figures["nearest_distance"] = nearest(images, self.images)[1].mean().item()
+        figures["nearest_distance"] = find_nearest(images, self.images)[1].mean().item()
         return {name: figures[name] for name in list_figures(self.digits)}
 
     def _measure_digits(self, images: Tensor) -> dict[str, float]:
@@ -68,8 +68,8 @@ class Reference:
         few, few_real = _thin(features, n), _thin(self.features, n)
         precision, recall = calculate_precision_recall_part(few, few_real, PRECISION_K, 1000)
         return {
-            "fid_mnist": frechet_distance(self.features, features),
-            "kid_mnist": kernel_distance(self.features, features),
+            "fid_mnist": measure_frechet_distance(self.features, features),
+            "kid_mnist": measure_kernel_distance(self.features, features),
             "precision": precision,
             "recall": recall,
             "density": measure_density(features, real, min(DENSITY_K, len(real) - 1)),
@@ -86,7 +86,7 @@ class Reference:
 _latest: dict[object, Reference] = {}  # at most one: the jobs of a sweep mostly have the same images
 
 
-def reference_of(data: ImageData) -> Reference:
+def find_reference(data: ImageData) -> Reference:
     """Find the reference that a data set's images are."""
     images = data.training_images
     key = (data.digits, images.shape, data.digest)
@@ -107,7 +107,7 @@ def _thin(points: Tensor, n: int) -> Tensor:
     return points[torch.arange(n) * len(points) // n]
 
 
-def frechet_distance(real: Tensor, generated: Tensor) -> float:
+def measure_frechet_distance(real: Tensor, generated: Tensor) -> float:
     """Distance of the Gaussians with the means and covariances of two sets of features, (N, 64) and (n, 64)."""
     metric = FrechetInceptionDistance(Given())
     metric.update(real.double(), real=True)
@@ -116,7 +116,7 @@ def frechet_distance(real: Tensor, generated: Tensor) -> float:
     return distance
 
 
-def kernel_distance(real: Tensor, generated: Tensor) -> float:
+def measure_kernel_distance(real: Tensor, generated: Tensor) -> float:
     """Squared maximum mean discrepancy of two sets of features, (N, 64) and (n, 64), cubic polynomial kernel.
 
     The mean over 50 pairs of subsets of 1,000, or of as many as there are; always the same ones.

@@ -6,7 +6,7 @@ from torch import Tensor
 BATCH_SIZE = 500  # points whose distances to all others are in memory at a time
 
 
-def nearest(images: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+def find_nearest(images: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Indices (n,) into `real` of the nearest real image, and Euclidean distances (n,) to it, pixels in [0, 1].
 
     Both are uint8, (n, c, h, w) and (N, c, h, w). The distance tells whether the generator repeats what it was shown.

@@ -18,8 +18,8 @@ from wgan.errors import UserError
 from wgan.model import randomness
 from wgan.model.networks import Generator, ImageShape, build_network
 from wgan.model.wgan import WGAN
-from wgan.quality.objective import LOSSES, figure_of
 from wgan.quality.own import OwnFigure
+from wgan.quality.ranking import LOSSES, name_figure
 from wgan.run.configuration import resolve_references
 from wgan.run.trust import check_targets
 
@@ -59,7 +59,7 @@ def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
     """
     settings = _with_partials(cfg.model, LATER)
     # Also for layers in the configuration, which are made before the model.
-    with randomness.seeded_globally(randomness.initial_weights(cfg.seed).initial_seed()):
+    with randomness.seed_globally(randomness.open_weights_stream(cfg.seed).initial_seed()):
         make = instantiate(settings, _partial_=True, _convert_="all")
         try:
             model: WGAN = make(image_shape=image_shape)
@@ -78,7 +78,7 @@ def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> n
     if "generator" in cfg.model:
         make = instantiate(_with_partials(cfg.model, LATER).generator, _convert_="all")
     sizes = {"latent_dim": cfg.model.latent_dim, "label_dim": 0, "image_shape": image_shape}
-    with randomness.seeded_globally(0):
+    with randomness.seed_globally(0):
         if make is Generator or make.func.__module__.startswith(("wgan.", "torch.")):
             with torch.device("meta"):  # which takes no memory: a stranger may ask for much
                 parameters = sum(each.numel() for each in build_network(make, None, **sizes).parameters())
@@ -116,7 +116,7 @@ def build_loggers(cfg: DictConfig, folder: Path, after: int) -> list[Logger]:
 
 def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData) -> None:
     """Raises UserError if the figure that the objective names will not be measured."""
-    name = figure_of(cfg.objective)
+    name = name_figure(cfg.objective)
     quality = next((callback for callback in callbacks if isinstance(callback, Quality)), None)
     if name in LOSSES:
         return

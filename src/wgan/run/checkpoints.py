@@ -24,7 +24,7 @@ from wgan.errors import UserError
 from wgan.files import open_regular, write_whole
 from wgan.model.wgan import WGAN
 from wgan.run.code import describe_code, warn_of_other_code
-from wgan.run.configuration import stable_name
+from wgan.run.configuration import find_stable_name
 from wgan.run.fingerprint import LENGTH, spell_alike
 from wgan.run.folder import CHECKPOINTS
 
@@ -143,7 +143,7 @@ def _check_archive(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def newest_checkpoint(
+def find_newest_checkpoint(
     folder: Path, values: dict[str, Any], module: WGAN, callbacks: Iterable[Callback] = ()
 ) -> Checkpoint | None:
     """A run's last.ckpt or, where that cannot be used, its newest checkpoint that can. `module` has its state then.
@@ -152,7 +152,7 @@ def newest_checkpoint(
         UserError: if that one is another configuration's; if there are checkpoints, but no one is of this run.
     """
     other: UserError | None = None
-    for path in newest_first(folder / CHECKPOINTS):
+    for path in list_newest_first(folder / CHECKPOINTS):
         try:
             contents = read_checkpoint(path)
             _ = itemgetter(*PARTS)(contents)
@@ -230,7 +230,7 @@ def _is_like(found: Any, wanted: Any) -> bool:
     )
 
 
-def newest_first(checkpoints: Path) -> Iterator[Path]:
+def list_newest_first(checkpoints: Path) -> Iterator[Path]:
     """The checkpoints in a folder: last.ckpt, then those of the epochs."""
     epochs = {int(found[1]): path for path in checkpoints.glob("*.ckpt") if (found := EPOCH.fullmatch(path.name))}
     return filter(Path.exists, (checkpoints / LAST, *(epochs[epoch] for epoch in sorted(epochs, reverse=True))))
@@ -243,7 +243,7 @@ def check_configuration(path: Path, values: dict[str, Any] | None, wanted: dict[
         return
     values = spell_alike(values)
     for key in filter(values.__contains__, wanted):  # what there is on one side alone, another version had not
-        value = stable_name(values[key]) if key.endswith("_target_") else values[key]
+        value = find_stable_name(values[key]) if key.endswith("_target_") else values[key]
         if key != LENGTH and value != wanted[key]:
             raise UserError(
                 f"{path}: is of a run with {key}={value} (this run has {wanted[key]}); delete it to continue from "

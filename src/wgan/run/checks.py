@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wgan.errors import UserError
-from wgan.quality.objective import FIGURES, figure_of
+from wgan.quality.ranking import FIGURES, name_figure
 from wgan.run.rules import RULES, Rule
 
 OURS = "a run has its own; callbacks.NAME adds to them"
@@ -45,13 +45,13 @@ LARGEST_NUMBER = 3.4e38
 ABSENT = object()
 
 
-def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def walk_leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values of nested dicts; a list of plain values is a value."""
     if isinstance(node, list) and any(isinstance(child, dict | list) for child in node):
         node = dict(enumerate(node))
     if isinstance(node, dict) and node:
         for name, child in node.items():
-            yield from leaves(child, f"{key}.{name}" if key else str(name))
+            yield from walk_leaves(child, f"{key}.{name}" if key else str(name))
     else:
         yield key, node
 
@@ -79,11 +79,11 @@ def check_training(cfg: DictConfig) -> None:
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
     check_values(cfg)
-    for key, value in leaves(OmegaConf.to_container(OmegaConf.masked_copy(cfg, ["model", "optimizer"]))):
+    for key, value in walk_leaves(OmegaConf.to_container(OmegaConf.masked_copy(cfg, ["model", "optimizer"]))):
         if type(value) in (int, float) and LARGEST_NUMBER < abs(value) < math.inf:
             raise UserError(f"{key}={value}: must be at most {LARGEST_NUMBER:.2g}, the largest number of float32")
     own = [str(figure) for callback in cfg.callbacks.values() for figure in callback.get("figures") or ()]
-    if figure_of(str(cfg.objective)) not in (names := (*FIGURES, *own)):
+    if name_figure(str(cfg.objective)) not in (names := (*FIGURES, *own)):
         words = f"one of {', '.join(names)}; with - before it, as in -recall, if more is better"
         raise UserError(f"objective={cfg.objective}: must be {words}")
     for key, source in FOLLOWS.items():

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 import wgan
 from wgan.errors import UserError
 from wgan.files import read_regular, write_whole
-from wgan.run.checks import check_values, leaves
+from wgan.run.checks import check_values, walk_leaves
 
 CONFIGURATION = ".hydra/config.yaml"
 
@@ -122,9 +122,9 @@ def read_configuration(path: Path) -> DictConfig:
     return DictConfig(name_stably(raw))
 
 
-def trust_needed(cfg: DictConfig) -> list[str]:
+def list_trust_needed(cfg: DictConfig) -> list[str]:
     """What a command needs besides the folder of a run, ["trust=[mynets]"] say; nothing where all classes are ours."""
-    targets = [str(value) for key, value in leaves(OmegaConf.to_container(cfg)) if key.endswith("._target_")]
+    targets = [str(value) for key, value in walk_leaves(OmegaConf.to_container(cfg)) if key.endswith("._target_")]
     packages = dict.fromkeys(SENDING.get(target) or target.partition(".")[0] for target in targets)
     foreign = [package for package in packages if package not in NAMESPACES]
     return [f"trust=[{','.join(foreign)}]"] if foreign else []
@@ -139,10 +139,10 @@ def name_stably(node: Any) -> Any:
         return [name_stably(child) for child in node]
     if not isinstance(node, dict):
         return node
-    return {name: stable_name(child) if name == "_target_" else name_stably(child) for name, child in node.items()}
+    return {name: find_stable_name(child) if name == "_target_" else name_stably(child) for name, child in node.items()}
 
 
-def stable_name(target: Any) -> Any:
+def find_stable_name(target: Any) -> Any:
     """wgan.WGAN of wgan.module.WGAN, where older runs have it."""
     package, _, name = str(target).rpartition(".")
     return f"wgan.{name}" if f"{package}.".startswith("wgan.") and name in wgan.__all__ else target
@@ -154,7 +154,7 @@ def _is_interpolated(node: Any) -> TypeGuard[str]:
 
 def _interpolations(container: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Keys and values, where a value, or one in a list, is interpolated."""
-    for key, value in leaves(container):
+    for key, value in walk_leaves(container):
         for each in value if isinstance(value, list) else [value]:
             if _is_interpolated(each):
                 yield key, each

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.run.checks import leaves
-from wgan.run.configuration import name_stably, stable_name
+from wgan.run.checks import walk_leaves
+from wgan.run.configuration import find_stable_name, name_stably
 
 DECIDING = ("seed", "model", "optimizer", "data", "trainer", "callbacks")
 
@@ -36,21 +36,21 @@ ABSENT = object()
 Values = Mapping[str, Any]
 
 
-def decisive_values(cfg: DictConfig) -> dict[str, Any]:
+def find_decisive_values(cfg: DictConfig) -> dict[str, Any]:
     """Dotted keys and plain values of all that decides what a run computes, and the figures by which it is judged."""
     groups: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(DECIDING)), resolve=True)
     groups = name_stably(groups)
     callbacks = groups.get("callbacks") or {}
     groups["callbacks"] = {name: each for name, each in callbacks.items() if not _only_looks(each)}
     not_deciding = (*HOW, *SHOWN, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
-    values = {key: value for key, value in leaves(groups) if not is_or_is_below(key, not_deciding)}
+    values = {key: value for key, value in walk_leaves(groups) if not is_or_is_below(key, not_deciding)}
     return spell_alike({key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")})
 
 
 def spell_alike(values: Values) -> dict[str, Any]:
     """Decisive values, where MNIST's digits have one of their spellings: 7 for [7,7], [3,8] for [8,3]."""
     digits = values.get(DIGIT)
-    of_mnist = stable_name(values.get("data._target_")) == "wgan.MNISTDigits"
+    of_mnist = find_stable_name(values.get("data._target_")) == "wgan.MNISTDigits"
     if not of_mnist or not isinstance(digits, list) or not all(type(digit) is int for digit in digits):
         return dict(values)
     digits = sorted(set(digits))
@@ -59,7 +59,7 @@ def spell_alike(values: Values) -> dict[str, Any]:
 
 def fingerprint(cfg: DictConfig) -> str:
     """Eight hexadecimal digits that differ where two configurations compute different things."""
-    return fingerprint_values(decisive_values(cfg))
+    return fingerprint_values(find_decisive_values(cfg))
 
 
 def fingerprint_values(values: Values) -> str:

@@ -16,18 +16,18 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wgan.callbacks.board import show_code
 from wgan.callbacks.divergence import Divergence
-from wgan.callbacks.tensorboard import hyperparameters
+from wgan.callbacks.tensorboard import list_hyperparameters
 from wgan.errors import DivergenceError, UserError
 from wgan.files import METRICS
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.memory import keep_freed_memory
 from wgan.model.wgan import WGAN
-from wgan.quality.objective import value_of
+from wgan.quality.ranking import compute_objective
 from wgan.run import folder as runs
 from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
-from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place, newest_checkpoint
-from wgan.run.configuration import resolve_references, trust_needed
-from wgan.run.fingerprint import decisive_values
+from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place, find_newest_checkpoint
+from wgan.run.configuration import list_trust_needed, resolve_references
+from wgan.run.fingerprint import find_decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
 from wgan.run.no_news import hide_no_news
@@ -46,14 +46,14 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     Raises:
         UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
     """
-    hparams = hyperparameters(cfg)
+    hparams = list_hyperparameters(cfg)
     cfg = resolve_references(cfg)
     check_machine(cfg)
     check_targets(cfg, trust)
     keep_freed_memory()
     # All of it is written before it is read: no need to fill it first.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    provenance = runs.provenance()
+    provenance = runs.find_provenance()
     data = build_data(cfg)
     module = build_model(cfg, data.image_shape)
     callbacks, timer = build_callbacks(cfg), Timer()
@@ -63,7 +63,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)
 
     with hide_no_news(), logging_redirect_tqdm():
-        checkpoint = newest_checkpoint(folder, decisive_values(cfg), module, [*callbacks, timer])
+        checkpoint = find_newest_checkpoint(folder, find_decisive_values(cfg), module, [*callbacks, timer])
         try:
             trainer = build_trainer(cfg, folder, [*callbacks, timer], checkpoint)
             for logger in trainer.loggers:
@@ -83,7 +83,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             raise
 
     figures = find_figures(trainer, module)
-    objective = value_of(cfg.objective, figures)
+    objective = compute_objective(cfg.objective, figures)
     place = describe_place(trainer.strategy.root_device)
     begun_on = (checkpoint.contents if checkpoint else {}).get("begun_on", place)
     write_generator(folder, module.generator)
@@ -106,7 +106,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     log.info("Run folder:  %s", folder)
     # HParams knows no figures of a run on its own.
     curves = write_command("tensorboard", "--logdir", str(folder.parent))
-    images = write_command("generate.py", f"run={folder}", "n=100", "out=samples.png", *trust_needed(cfg))
+    images = write_command("generate.py", f"run={folder}", "n=100", "out=samples.png", *list_trust_needed(cfg))
     log.info("Curves:      %s", curves)
     log.info("More images: %s", images)
     return objective
@@ -114,7 +114,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
 
 def build_trainer(cfg: DictConfig, folder: Path, callbacks: list[Callback], resumed: Checkpoint | None) -> Trainer:
     """Lightning's trainer, which writes in the run's folder alone."""
-    checkpoints = PlainCheckpoints(folder, decisive_values(cfg), resumed)
+    checkpoints = PlainCheckpoints(folder, find_decisive_values(cfg), resumed)
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=folder,

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def hold_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """The folder for this process alone; the lock ends with the process, however that ends.
 
     Raises:
@@ -80,7 +80,7 @@ def make_new_folder(folder: str) -> str:
     raise AssertionError
 
 
-def empty(folder: Path) -> None:
+def empty_folder(folder: Path) -> None:
     """Remove the run that is in a folder which this process holds; the log, which is open, is cut.
 
     The result goes first, then the checkpoints: what a crash leaves is a run that goes on, or starts.
@@ -131,7 +131,7 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path}: damaged; delete it to go on from the run's last checkpoint") from error
 
 
-def provenance() -> dict[str, Any]:
+def find_provenance() -> dict[str, Any]:
     """What decides, besides the configuration, what a run computes: versions, and the project's code."""
     packages = ("wgan", "torch", "pytorch-lightning", "torchmetrics", "torch-fidelity", "hydra-core")
     versions = {"python": platform.python_version()} | {package: version(package) for package in packages}

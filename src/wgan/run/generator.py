@@ -14,10 +14,10 @@ from wgan.errors import UserError
 from wgan.files import read_regular, write_whole
 from wgan.model.networks import GREY_28, ImageShape
 from wgan.run.building import build_generator
-from wgan.run.checkpoints import DamagedError, check_configuration, newest_first, read_checkpoint
+from wgan.run.checkpoints import DamagedError, check_configuration, list_newest_first, read_checkpoint
 from wgan.run.code import warn_of_other_code
-from wgan.run.configuration import CONFIGURATION, trust_needed
-from wgan.run.fingerprint import decisive_values
+from wgan.run.configuration import CONFIGURATION, list_trust_needed
+from wgan.run.fingerprint import find_decisive_values
 from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
 from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, load_trusted
@@ -49,13 +49,13 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
         raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
     if not path.exists():
         if read_result(folder).get("status") == "finished":
-            how = write_command("train.py", f"resume={folder}", *trust_needed(cfg))
+            how = write_command("train.py", f"resume={folder}", *list_trust_needed(cfg))
             raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:
         if checkpoint:
             contents = read_checkpoint(path)
-            check_configuration(path, contents.get("configuration"), decisive_values(cfg))
+            check_configuration(path, contents.get("configuration"), find_decisive_values(cfg))
             warn_of_other_code(path, contents)
             weights, shape = _generator_of(contents), contents.get("image_shape", GREY_28)
         else:
@@ -77,7 +77,7 @@ def restore_generator(folder: Path, iterations: int, trust: Trust) -> None:
         UserError: if there is no such checkpoint.
     """
     cfg = load_trusted(folder, trust)
-    for path in newest_first(folder / CHECKPOINTS):
+    for path in list_newest_first(folder / CHECKPOINTS):
         with suppress(DamagedError, KeyError, RuntimeError, TypeError):
             if read_checkpoint(path)["iteration"] == iterations:
                 write_generator(folder, load_generator(folder, cfg, path.stem))

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan import PROJECT
 from wgan.errors import UserError
-from wgan.run.checks import GROUPS, OPTIONAL, SINGLE, leaves
+from wgan.run.checks import GROUPS, OPTIONAL, SINGLE, walk_leaves
 from wgan.run.configuration import CONFIGURATION, load_configuration
 from wgan.run.fingerprint import LENGTH
 from wgan.run.names import is_quoted
@@ -51,7 +51,7 @@ def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
 def check_unchanged(saved: DictConfig, cfg: DictConfig) -> None:
     """Raises UserError if `cfg` is not the configuration `saved`, but for a greater trainer.max_epochs."""
     # Interpolations stay as they are: whoever changes a key changes one leaf.
-    before, now = (dict(leaves(OmegaConf.to_container(each))) for each in (saved, cfg))
+    before, now = (dict(walk_leaves(OmegaConf.to_container(each))) for each in (saved, cfg))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if keys == [LENGTH] and now[LENGTH] > before[LENGTH]:
         return

@@ -13,7 +13,7 @@ from wgan.errors import UserError
 from wgan.run import folder as runs
 from wgan.run.checks import check_training, check_values
 from wgan.run.code import warn_of_other_code
-from wgan.run.configuration import load_configuration, save_configuration, trust_needed
+from wgan.run.configuration import list_trust_needed, load_configuration, save_configuration
 from wgan.run.log import check_log
 from wgan.run.pasting import write_command
 from wgan.run.resuming import check_unchanged
@@ -37,8 +37,8 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
     check_training(cfg)
     check_values(DictConfig({"trust": trust}))
     check_log(folder)
-    how_to_resume = write_command("train.py", f"resume={folder}", *trust_needed(cfg))
-    with saying(how_to_resume, folder), runs.held(folder):
+    how_to_resume = write_command("train.py", f"resume={folder}", *list_trust_needed(cfg))
+    with tell_how_to_continue(how_to_resume, folder), runs.hold_folder(folder):
         if not resume:
             runs.check_unused(folder)
         else:
@@ -77,7 +77,7 @@ def train_in(folder: Path, cfg: DictConfig, trust: Sequence[str] | None = None) 
 
 
 @contextmanager
-def saying(how_to_continue: str, folder: Path) -> Iterator[None]:
+def tell_how_to_continue(how_to_continue: str, folder: Path) -> Iterator[None]:
     """Say how to continue when training in `folder` is interrupted, or can't write."""
     try:
         yield

@@ -21,7 +21,7 @@ from wgan.data.images import ImageData
 from wgan.errors import UserError
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.wgan import WGAN
-from wgan.run.checks import leaves
+from wgan.run.checks import walk_leaves
 from wgan.run.configuration import NAMESPACES, SENDING, load_configuration, resolve_references
 
 Trust = Sequence[str] | None  # packages besides NAMESPACES; None: whatever can be imported
@@ -74,7 +74,7 @@ def check_targets(cfg: DictConfig, trust: Trust) -> None:
     for key in (*REQUIRED, *callbacks, *loggers):
         if OmegaConf.select(cfg, f"{key}._target_") is None:
             raise UserError(f"{key}._target_: must be given, the class to build")
-    found = leaves(OmegaConf.to_container(cfg, resolve=True))
+    found = walk_leaves(OmegaConf.to_container(cfg, resolve=True))
     for key, value in sorted(found, key=lambda leaf: leaf[0].startswith("model.")):  # it repeats what optimizer says
         place, _, name = key.rpartition(".")
         if name == "_target_":

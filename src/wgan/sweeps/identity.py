@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan.errors import UserError
 from wgan.run.configuration import CONFIGURATION, read_configuration, settle_values
-from wgan.run.fingerprint import HOW, Values, compute_the_same, decisive_values, fingerprint_values, is_or_is_below
+from wgan.run.fingerprint import HOW, Values, compute_the_same, find_decisive_values, fingerprint_values, is_or_is_below
 from wgan.sweeps.workers import number_of_workers
 
 LONGEST = 80  # characters of the overrides in a folder's name
@@ -73,7 +73,7 @@ def folder_name(
     Names end with a fingerprint. That of a job which an earlier version trained, without the keys of today, is another
     one: such a job is known by its configuration.
     """
-    values = decisive_values(cfg)
+    values = find_decisive_values(cfg)
     known = fingerprint_values(values)
     named = (path.name for path in _job_folders(sweep, known))
     earlier = (name for name, found in find_earlier_jobs(sweep) if compute_the_same(found, values, find_defaults))
@@ -103,13 +103,15 @@ def default_values(hydra: HydraConf) -> Values:
 @cache
 def _compose_defaults(config_name: str, chosen: tuple[str, ...]) -> Values:
     loader = GlobalHydra.instance().config_loader()
-    return decisive_values(run_configuration(loader.load_configuration(config_name, list(chosen), RunMode.MULTIRUN)))
+    return find_decisive_values(
+        run_configuration(loader.load_configuration(config_name, list(chosen), RunMode.MULTIRUN))
+    )
 
 
 def _values_in(folder: Path) -> Values:
     """The decisive values of the run in a folder; none where no configuration can be read."""
     try:
-        return decisive_values(read_configuration(folder / CONFIGURATION))
+        return find_decisive_values(read_configuration(folder / CONFIGURATION))
     except Exception:  # it can be missing, and damaged in many ways
         return {}
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from wgan.commands.one_line import explanation
+from wgan.commands.one_line import explain_error
 from wgan.errors import DivergenceError, UserError
-from wgan.quality.objective import figure_of, value_of
+from wgan.quality.ranking import compute_objective, name_figure
 from wgan.run import folder as runs
 from wgan.run.checks import check_training
 from wgan.run.configuration import CONFIGURATION, load_configuration
-from wgan.run.fingerprint import Values, compute_the_same, decisive_values
+from wgan.run.fingerprint import Values, compute_the_same, find_decisive_values
 from wgan.run.log import check_log
 from wgan.run.rules import is_number
-from wgan.run.training import restore_missing_generator, saying, train_in
+from wgan.run.training import restore_missing_generator, tell_how_to_continue, train_in
 from wgan.sweeps import slurm, workers
 from wgan.sweeps.identity import default_values, run_configuration
 from wgan.sweeps.record import Record, read_record
@@ -51,10 +51,10 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices)
     try:
         check_log(folder)
-        with saying("the same command again", folder), runs.held(folder, wait=True):
+        with tell_how_to_continue("the same command again", folder), runs.hold_folder(folder, wait=True):
             earlier = read_record(folder)
             if cfg.rerun and (earlier is None or earlier.launch != record.launch):  # not what Slurm started once more
-                runs.empty(folder)
+                runs.empty_folder(folder)
             with _on_record(record, folder):
                 workers.settle(hydra, cfg)
                 return _value(run_configuration(cfg), folder, lambda: default_values(hydra))
@@ -74,16 +74,16 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
 def _value(cfg: DictConfig, folder: Path, find_defaults: Callable[[], Values]) -> float:
     check_training(cfg)
     if (folder / CONFIGURATION).exists():
-        earlier = decisive_values(load_configuration(folder, "sweep"))
-        if not compute_the_same(earlier, decisive_values(cfg), find_defaults):
+        earlier = find_decisive_values(load_configuration(folder, "sweep"))
+        if not compute_the_same(earlier, find_decisive_values(cfg), find_defaults):
             raise UserError(f"{folder}: holds a run that was changed; rerun=true trains the job anew in its place")
         result = runs.read_result(folder)
         if result.get("status") == "finished":
             restore_missing_generator(folder, result, trust=None)
-            if not is_number(result.get(figure_of(cfg.objective))):
+            if not is_number(result.get(name_figure(cfg.objective))):
                 path = folder / runs.RESULT
-                raise UserError(f"{path}: has no {figure_of(cfg.objective)}; rerun=true trains the job anew")
-            value = value_of(cfg.objective, result)
+                raise UserError(f"{path}: has no {name_figure(cfg.objective)}; rerun=true trains the job anew")
+            value = compute_objective(cfg.objective, result)
             log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
             return value
         if result.get("status") == "diverged":
@@ -114,4 +114,4 @@ def _on_record(record: Record, folder: Path) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    return explanation(error, []) or " ".join(f"{type(error).__name__}: {error}".split())
+    return explain_error(error, []) or " ".join(f"{type(error).__name__}: {error}".split())

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from wgan.commands.one_line import explanation, printable
+from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
 from wgan.run.overrides import check_overrides_read
@@ -74,7 +74,7 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
         print(f"Interrupted; continue with: {again}", file=sys.stderr)
         return
     if failed := [job for job in done if job.status in ("failed", "died")]:
-        lines = "".join(f"\n  {printable(f'{folder / job.name}: {job.error}')}" for job in failed)
+        lines = "".join(f"\n  {escape_unprintable(f'{folder / job.name}: {job.error}')}" for job in failed)
         sys.exit(
             f"error: {len(failed)} of {len(done)} jobs failed; their train.log tells how, and the same command tries "
             f"them again:{lines}"
@@ -90,8 +90,8 @@ class Launch(Callback):
         try:
             check_jobs(config)
         except Exception as error:
-            if line := explanation(error, sys.argv[1:]):
-                sys.exit(f"error: {printable(line)}")  # Hydra would make a warning of an Exception
+            if line := explain_error(error, sys.argv[1:]):
+                sys.exit(f"error: {escape_unprintable(line)}")  # Hydra would make a warning of an Exception
             traceback.print_exception(error)
             sys.exit(1)
         workers.limit(config)

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from wgan.files import read_regular
-from wgan.quality.objective import FIGURES, figure_of, value_of
+from wgan.quality.ranking import FIGURES, compute_objective, name_figure
 from wgan.run import folder as runs
 from wgan.run.configuration import CONFIGURATION, read_configuration
 from wgan.run.rules import is_number
@@ -111,8 +111,8 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
     value = None
     if status == "diverged":
         value = math.inf
-    elif status == "finished" and math.isfinite(figures.get(figure_of(objective), math.nan)):
-        value = value_of(objective, figures)
+    elif status == "finished" and math.isfinite(figures.get(name_figure(objective), math.nan)):
+        value = compute_objective(objective, figures)
     return Job(folder, record.launch, status, error, _settings(folder, record, keys), value, figures)
 
 

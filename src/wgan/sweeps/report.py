@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from wgan.commands.one_line import explanation, printable
+from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
 from wgan.files import FLOAT32, METRICS, QUALITY, read_regular, write_whole
-from wgan.quality.objective import LOSSES, figure_of
+from wgan.quality.ranking import LOSSES, name_figure
 from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
 from wgan.sweeps.identity import shortened
@@ -62,7 +62,7 @@ def _is_fresh(folder: Path) -> bool:
 
 def page(sweep: Sweep) -> str:
     """The report: one file that needs no other, and no network."""
-    figure = figure_of(sweep.objective)
+    figure = name_figure(sweep.objective)
     shown = [name for name in sweep.figures if name not in ("c1", "c2", "g")]
     measured = figure if figure not in LOSSES else "fid_mnist"
     return _template().render(
@@ -144,7 +144,7 @@ def main() -> None:
             raise UserError(f"{folder}: no sweep; name a folder such as multirun/NAME")
         print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
     except (OSError, UserError) as error:
-        sys.exit(f"error: {printable(explanation(error, []) or str(error))}")
+        sys.exit(f"error: {escape_unprintable(explain_error(error, []) or str(error))}")
 
 
 if __name__ == "__main__":

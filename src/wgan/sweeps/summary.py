@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
-from wgan.commands.one_line import printable
+from wgan.commands.one_line import escape_unprintable
 from wgan.files import write_whole
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Sweep
@@ -35,7 +35,7 @@ def best(sweep: Sweep, n: int = 5) -> str:
         figures = job.figures | {sweep.objective: job.value}
         cells = (readable(figures.get(name, "")) for name in shown)
         settings = (readable(job.settings[key]) for key in sweep.swept)
-        lines.append([printable(cell) for cell in (str(place), *settings, *cells, job.name)])
+        lines.append([escape_unprintable(cell) for cell in (str(place), *settings, *cells, job.name)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(table) if len(lines) > 1 else "No job has finished."

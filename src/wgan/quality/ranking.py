@@ -1,4 +1,4 @@
-"""The figures of a run, and the one that a sweeper minimises."""
+"""The figures of a run, and the one by which runs are ranked."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,12 +20,12 @@ def list_figures(digits: Sequence[int] | None) -> list[str]:
     return [name for name in FIGURES_OF_IMAGES if name != left_out]
 
 
-def figure_of(objective: str) -> str:
+def name_figure(objective: str) -> str:
     """The figure that an objective names: "recall" of "-recall"."""
     return objective.removeprefix("-")
 
 
-def value_of(objective: str, figures: Mapping[str, float]) -> float:
+def compute_objective(objective: str, figures: Mapping[str, float]) -> float:
     """The figure, or its negative where the objective begins with "-": the smaller, the better."""
-    value = figures[figure_of(objective)]
+    value = figures[name_figure(objective)]
     return -value if objective.startswith("-") else value

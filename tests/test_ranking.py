@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 from conftest import TINY, command, configuration, result
 
-from wgan.quality.objective import FIGURES, figure_of, value_of
+from wgan.quality.ranking import FIGURES, compute_objective, name_figure
 from wgan.run.checks import check_training
 from wgan.run.training import train
 
 
 def test_a_minus_turns_a_figure_round() -> None:
     figures = {"fid_mnist": 12.5, "recall": 0.25}
-    assert value_of("fid_mnist", figures) == 12.5
-    assert value_of("-recall", figures) == -0.25
-    assert figure_of("-recall") == figure_of("recall") == "recall"
+    assert compute_objective("fid_mnist", figures) == 12.5
+    assert compute_objective("-recall", figures) == -0.25
+    assert name_figure("-recall") == name_figure("recall") == "recall"
 
 
 @pytest.mark.parametrize("objective", ["fid_mnist", "-precision", "-digit_share", "wasserstein", "g"])
 def test_train_returns_the_figure_of_the_end(tmp_path: Path, objective: str) -> None:
     value = train(configuration(*TINY, f"objective={objective}"), tmp_path)
     found = result(tmp_path)
-    assert value == found["objective"] == value_of(objective, found)
+    assert value == found["objective"] == compute_objective(objective, found)
     assert train(configuration(*TINY, f"objective={objective}"), tmp_path, resume=True) == value
 
 
