@@ -244,6 +244,50 @@ def test_pages_become_rarer_with_the_number_of_jobs(sweep: Path) -> None:
     assert report.stat().st_mtime > now - 1
 
 
+def test_the_cost_of_a_job_does_not_grow_with_their_number(tmp_path: Path, smoke_run: Run) -> None:
+    sweep = tmp_path / "grid"
+    sweep.mkdir()
+    add_job(sweep, smoke_run, "first", 0.01, 5e-5, 0, 10.0)
+    for number in range(1000):
+        Record("2026-01-01T00:00:00", "fid_mnist", [f"seed={number}"], {}, "failed", "no").write(sweep / f"x{number}")
+    write_one = used_cpu(lambda: update(sweep, at_once=True))
+
+    def update_after_each() -> None:
+        for _ in range(20):
+            update(sweep)
+
+    assert used_cpu(update_after_each) < 3 * write_one  # 20 times, if each job wrote it
+    assert len(rows(sweep, "summary.csv")) == 1001
+
+
+def test_a_job_that_ran_away_is_told_and_ranked_behind_the_others(sweep: Path) -> None:
+    result = sweep / "c" / "result.json"
+    result.write_text(json.dumps(json.loads(result.read_text()) | {"ran_away": True}))
+    read = outcomes.read(sweep)
+    assert [job.name for job in read.jobs] == ["d", "b", "a", "c"]
+    assert read.counts() == {"finished": 3, "ran away": 1}
+    assert read.jobs[3].value == 10.0
+    assert summary.best(read, n=1).splitlines()[1].split()[-1] == "d"
+    assert "1 ran away" in page(read)
+
+
+def test_jobs_with_other_images_are_ranked_apart(sweep: Path) -> None:
+    for name, digit in {"c": "[3,8]", "d": "[3,8]"}.items():
+        cfg = OmegaConf.load(sweep / name / ".hydra" / "config.yaml")
+        cfg.data.digit = [3, 8]
+        OmegaConf.save(cfg, sweep / name / ".hydra" / "config.yaml")
+        record = read_record(sweep / name)
+        assert record is not None
+        record._replace(overrides=[*record.overrides, f"data.digit={digit}"]).write(sweep / name)
+    tables = summary.best(outcomes.read(sweep)).split("\n\n")
+    assert [[line.split()[-1] for line in table.splitlines()[1:]] for table in tables] == [["c", "d"], ["b", "a"]]
+    text = page(outcomes.read(sweep))
+    assert [" ".join(line.split()) for line in re.findall(r"<p>(Best of digit .*?):", text)] == [
+        "Best of digit [3, 8]",
+        "Best of digit 7",
+    ]
+
+
 def test_by_hand(sweep: Path) -> None:
     def report(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "wgan.sweeps.report", *map(str, arguments)]

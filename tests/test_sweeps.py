@@ -112,6 +112,27 @@ def test_rerun_trains_anew(tmp_path: Path, run_main: Callable[..., str], capfd: 
     assert outcomes(sweep) == before
 
 
+def test_what_other_code_computed_is_told_and_trained_anew_if_asked_for(
+    tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("train.py", "-m", *BARE, "sweep=some", "seed=0,1")
+    assert run_main(*arguments) == ""
+    assert "other code" not in capfd.readouterr().out
+    changed = job(tmp_path / "multirun" / "some", *BARE, "seed=1") / "result.json"
+    changed.write_text(json.dumps(json.loads(changed.read_text()) | {"code": "0123456789ab"}))
+    assert run_main(*arguments) == ""
+    printed = capfd.readouterr().out
+    assert "Of 2 jobs, 1 were computed by other code than this; rerun=changed trains them anew" in printed
+    assert "was computed by other code ('0123456789ab', git " in printed
+    assert printed.count("Finished already") == 2
+    assert run_main(*arguments, "rerun=changed") == ""
+    printed = capfd.readouterr().out
+    assert (printed.count("Finished already"), printed.count("Trained 3 iterations")) == (1, 1)
+    assert "other code" not in printed
+    assert json.loads(changed.read_text())["code"] != "0123456789ab"
+    assert run_main(*arguments, "rerun=maybe") == "error: rerun=maybe: must be true, false or changed"
+
+
 def test_a_job_that_fails_is_told_at_once_and_tried_again(
     tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
 ) -> None:

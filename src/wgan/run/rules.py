@@ -112,7 +112,7 @@ RULES = {
         lambda value: isinstance(value, str) and SWEEP.fullmatch(value) is not None,
         "a folder's name, of letters, digits and _.=+-",
     ),
-    "rerun": SWITCH,
+    "rerun": Rule(lambda value: isinstance(value, bool) or value == "changed", "true, false or changed"),
     "fail_fast": SWITCH,
     "jobs_per_gpu": whole(1),
 }

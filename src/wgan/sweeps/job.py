@@ -14,6 +14,7 @@ from wgan.errors import DivergenceError, UserError
 from wgan.quality.ranking import compute_objective, name_figure
 from wgan.run import folder as runs
 from wgan.run.checks import check_training
+from wgan.run.code import describe_other_code, warn_of_other_code
 from wgan.run.configuration import CONFIGURATION, load_configuration
 from wgan.run.fingerprint import Values, compute_the_same, find_decisive_values
 from wgan.run.log import check_log
@@ -35,8 +36,9 @@ def launch_of(hydra: HydraConf) -> str:
 def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     """Do a job of a sweep in the folder that is its own, in whatever process a launcher chose.
 
-    What is finished is not trained again, and what was interrupted or failed continues from its last checkpoint; with
-    `rerun`, what an earlier command trained is trained anew. A job that fails ends no other, but with `fail_fast`.
+    What is finished is not trained again. What was interrupted or failed continues from its last checkpoint. With
+    `rerun` what an earlier command trained is trained anew: all of it, or what other code has finished. A job that
+    fails ends no other, but with `fail_fast`.
 
     Returns:
         The value of the objective; infinity of a run that diverged. None of a job that failed: NaN would end a search.
@@ -53,7 +55,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
         check_log(folder)
         with tell_how_to_continue("the same command again", folder), runs.hold_folder(folder, wait=True):
             earlier = read_record(folder)
-            if cfg.rerun and (earlier is None or earlier.launch != record.launch):  # not what Slurm started once more
+            is_known = earlier is not None and earlier.launch == record.launch  # Slurm started it once more
+            if not is_known and (cfg.rerun is True or (cfg.rerun == "changed" and _is_of_other_code(folder))):
                 runs.empty_folder(folder)
             with _on_record(record, folder):
                 workers.settle(hydra, cfg)
@@ -71,6 +74,10 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
         update(folder.parent)
 
 
+def _is_of_other_code(folder: Path) -> bool:
+    return describe_other_code(runs.read_result(folder)) is not None
+
+
 def _value(cfg: DictConfig, folder: Path, find_defaults: Callable[[], Values]) -> float:
     check_training(cfg)
     if (folder / CONFIGURATION).exists():
@@ -84,6 +91,7 @@ def _value(cfg: DictConfig, folder: Path, find_defaults: Callable[[], Values]) -
                 path = folder / runs.RESULT
                 raise UserError(f"{path}: has no {name_figure(cfg.objective)}; rerun=true trains the job anew")
             value = compute_objective(cfg.objective, result)
+            warn_of_other_code(folder / runs.RESULT, result)
             log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
             return value
         if result.get("status") == "diverged":

@@ -68,6 +68,10 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     sweep = read(folder)
     done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
     print(f"\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
+    if others := sum(job.is_of_other_code for job in sweep.jobs):
+        print(
+            f"Of {len(sweep.jobs)} jobs, {others} were computed by other code than this; rerun=changed trains them anew"
+        )
     if isinstance(error, KeyboardInterrupt):
         named = any(typed.startswith("sweep=") for typed in sys.argv[1:])
         again = write_command("train.py", *sys.argv[1:], *(() if named else (f"sweep={config.sweep}",)))

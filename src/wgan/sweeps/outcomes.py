@@ -5,7 +5,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from omegaconf import OmegaConf
 from wgan.files import read_regular
 from wgan.quality.ranking import FIGURES, compute_objective, name_figure
 from wgan.run import folder as runs
+from wgan.run.code import describe_other_code
 from wgan.run.configuration import CONFIGURATION, read_configuration
 from wgan.run.rules import is_number
 from wgan.sweeps.identity import names_a_job, split
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
 
-ORDER = ("finished", "diverged", "failed", "died", "interrupted", "running")
+ORDER = ("finished", "ran away", "diverged", "failed", "died", "interrupted", "running")
+NO_IMAGES = ("data.batch_size", "data.root")  # keys of data that do not change what is learned
+
 DIED = "ended without a word: killed, or out of memory?"
 LOST = "its result.json is missing or damaged"
 
@@ -35,6 +38,13 @@ class Job:
     settings: dict[str, Any]  # of every key that any job of the sweep sets
     value: float | None
     figures: dict[str, float] = field(default_factory=dict)  # of result.json
+    is_of_other_code: bool = False  # than this
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """What it learns; figures of different images say nothing about each other."""
+        keys = (key for key in self.settings if key.partition(".")[0] == "data" and key not in NO_IMAGES)
+        return tuple(str(self.settings[key]) for key in keys)
 
     @property
     def name(self) -> str:
@@ -65,6 +75,11 @@ class Sweep:
         found = dict.fromkeys(name for job in self.jobs for name in job.figures)
         own = [name for name in found if f"{name}_floor" in found and name not in FIGURES]
         return [*(name for name in FIGURES if name in found), *own]
+
+    def split_by_data(self) -> list["Sweep"]:
+        """The sweep of each data set, best jobs first."""
+        sets = dict.fromkeys(job.data for job in self.jobs)
+        return [replace(self, jobs=[job for job in self.jobs if job.data == data]) for data in sets]
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each status."""
@@ -102,7 +117,7 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
     result = _result(folder)
     status, error = record.status, record.error
     if result.get("status") in ("finished", "diverged") and not _failed_afterwards(folder, record):
-        status, error = result["status"], ""
+        status, error = "ran away" if result.get("ran_away") is True else result["status"], ""
     elif status == "running" and not _is_held(folder):
         status, error = "died", DIED
     elif status in ("finished", "diverged"):
@@ -111,9 +126,11 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
     value = None
     if status == "diverged":
         value = math.inf
-    elif status == "finished" and math.isfinite(figures.get(name_figure(objective), math.nan)):
+    elif status in ("finished", "ran away") and math.isfinite(figures.get(name_figure(objective), math.nan)):
         value = compute_objective(objective, figures)
-    return Job(folder, record.launch, status, error, _settings(folder, record, keys), value, figures)
+    settings = _settings(folder, record, keys)
+    is_of_other_code = describe_other_code(result) is not None
+    return Job(folder, record.launch, status, error, settings, value, figures, is_of_other_code)
 
 
 def _is_held(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wgan.sweeps.outcomes import Sweep
+from wgan.sweeps.outcomes import Job, Sweep
 from wgan.sweeps.summary import readable
 
 WIDTH, HEIGHT = 480, 230  # of a plot without its margins
@@ -38,6 +38,7 @@ class HeatMap:
 
     row_key: str
     column_key: str
+    jobs: list[Job]
     rows: list[str]
     columns: list[str]
     cells: list[Cell]
@@ -98,7 +99,7 @@ def _heat_map(sweep: Sweep, row_key: str, column_key: str) -> HeatMap:
         Cell(rows.index(row), columns.index(column), mean, order.index(mean) / max(1, len(order) - 1))
         for (row, column), mean in means.items()
     ]
-    return HeatMap(row_key, column_key, [*map(_label, rows)], [*map(_label, columns)], cells)
+    return HeatMap(row_key, column_key, sweep.jobs, [*map(_label, rows)], [*map(_label, columns)], cells)
 
 
 def _sorted(values: Iterable[str]) -> list[str]:

@@ -68,11 +68,11 @@ def page(sweep: Sweep) -> str:
     return _template().render(
         sweep=sweep,
         keys=sweep.swept,
-        settings=[
-            (common, values, *summary.mean_and_deviation(values), _diverged(sweep, common))
-            for common, values in sweep.settings()
-        ],
+        parts=[(part, _settings(part)) for part in sweep.split_by_data()],
         figures=[*dict.fromkeys((figure, *shown, "seconds"))],
+        bests=[
+            part.finished[0] for part in sweep.split_by_data() if part.finished and part.finished[0].value is not None
+        ],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
             measured: plots.curves({job.name: _column(job, QUALITY, measured) for job in sweep.jobs}),
@@ -80,7 +80,7 @@ def page(sweep: Sweep) -> str:
                 {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs}
             ),
         },
-        heat_maps=plots.heat_maps(sweep),
+        heat_maps=[found for part in sweep.split_by_data() for found in plots.heat_maps(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
         height=plots.HEIGHT,
@@ -101,6 +101,14 @@ def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
     sizes = Counter(samples for _, _, samples in read)
     usual = max(sizes, key=sizes.__getitem__, default=None)
     return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= FLOAT32 and abs(y) <= FLOAT32]
+
+
+def _settings(sweep: Sweep) -> list[tuple[Any, ...]]:
+    """Each setting with the values of its seeds, their mean and deviation, and how many jobs diverged; best first."""
+    return [
+        (common, values, *summary.mean_and_deviation(values), _diverged(sweep, common))
+        for common, values in sweep.settings()
+    ]
 
 
 def _diverged(sweep: Sweep, common: dict[str, Any]) -> int:

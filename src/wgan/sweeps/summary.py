@@ -11,6 +11,8 @@ from wgan.files import write_whole
 from wgan.sweeps.identity import shortened
 from wgan.sweeps.outcomes import Sweep
 
+NONE = "No job has finished."
+
 
 def write_csv(sweep: Sweep) -> None:
     """summary.csv: a row a job."""
@@ -27,18 +29,22 @@ def write_csv(sweep: Sweep) -> None:
 
 
 def best(sweep: Sweep, n: int = 5) -> str:
-    """The n best jobs as a table for the console."""
+    """The n best jobs as a table for the console; of each data set, where there are several."""
+    return "\n\n".join(_tabulate(part, sweep.swept, n) for part in sweep.split_by_data()) or NONE
+
+
+def _tabulate(sweep: Sweep, swept: Sequence[str], n: int) -> str:
     columns = dict.fromkeys((sweep.objective, "fid_mnist", "digit_share"))
     shown = [name for name in columns if name == sweep.objective or any(name in job.figures for job in sweep.jobs)]
-    lines = [["", *(shortened(key, sweep.swept) for key in sweep.swept), *shown, "folder"]]
+    lines = [["", *(shortened(key, swept) for key in swept), *shown, "folder"]]
     for place, job in enumerate(sweep.finished[:n], start=1):
         figures = job.figures | {sweep.objective: job.value}
         cells = (readable(figures.get(name, "")) for name in shown)
-        settings = (readable(job.settings[key]) for key in sweep.swept)
+        settings = (readable(job.settings[key]) for key in swept)
         lines.append([escape_unprintable(cell) for cell in (str(place), *settings, *cells, job.name)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-    return "\n".join(table) if len(lines) > 1 else "No job has finished."
+    return "\n".join(table) if len(lines) > 1 else NONE
 
 
 def readable(value: Any) -> str:
