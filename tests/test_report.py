@@ -183,7 +183,7 @@ def test_the_page_has_all_and_loads_nothing(sweep: Path) -> None:
     assert not re.search(r"https?://|@import|url\(", str(text))
     assert found.tags.count("script") == 1
     assert "OSError: <script>alert(1)</script> & more" in found.words
-    assert found.tags.count("polyline") == 8  # two plots
+    assert found.tags.count("polyline") == 10  # two plots, each with four jobs and the mean of two seeds
     assert found.tags.count("rect") == 2
     for heading in ("Failed", "Settings", "Jobs", "Curves", "Samples", "3 finished, 1 failed of 4 jobs"):
         assert heading in " ".join(found.words.split())
@@ -258,6 +258,25 @@ def test_the_cost_of_a_job_does_not_grow_with_their_number(tmp_path: Path, smoke
 
     assert used_cpu(update_after_each) < 3 * write_one  # 20 times, if each job wrote it
     assert len(rows(sweep, "summary.csv")) == 1001
+
+
+def test_seeds_of_a_setting_have_one_colour_and_a_mean_curve(sweep: Path) -> None:
+    text = page(outcomes.read(sweep))
+    (svg,) = re.findall(r'<svg class="curves"[^>]*fid_mnist.*?</svg>', text, re.DOTALL)
+    lines = re.findall(r"<polyline[^>]*stroke: hsl\(([\d.]+)[^>]*><title>(.*?)</title>", svg, re.DOTALL)
+    found = {" ".join(title.split()): hue for hue, title in lines}
+    names = {(clip, lr, seed): f"clip_value {clip}, lr {lr}, seed {seed}" for clip, lr, seed, _ in JOBS.values()}
+    first, second = found[names[0.01, 1e-4, 0]], found[names[0.01, 1e-4, 1]]
+    assert first == second == found["mean of clip_value 0.01, lr 0.0001"]
+    assert len(found) == len(JOBS) + 1
+    assert len(set(found.values())) == 3
+    assert "given 2026-01-01 at 00:00; all jobs have trainer=cpu experiment=smoke." in " ".join(text.split())
+
+
+def test_ticks_of_iterations_are_whole() -> None:
+    plot = curves({"a": [(2.0, 1.0), (4.0, 2.0)]})
+    assert plot is not None
+    assert [text for _, text in plot.x_ticks] == ["2", "3", "4"]
 
 
 def test_a_job_that_ran_away_is_told_and_ranked_behind_the_others(sweep: Path) -> None:

@@ -112,7 +112,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "optimizer.alpha": 0.99,
         "optimizer.critic": "torch.optim.RMSprop",
         "optimizer.generator": "torch.optim.RMSprop",
-        "data.digit": 7,
+        "data.digit": "7",
         "data.batch_size": 64,
         "trainer.precision": "32-true",
         "trainer.max_epochs": 10,

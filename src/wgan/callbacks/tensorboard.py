@@ -28,6 +28,8 @@ NO_HYPERPARAMETERS = {
 }
 
 
+TEXTS = ("data.digit",)  # numbers, lists and a word: a column of HParams has one type
+
 CLASSES = ("optimizer.", "model.generator.", "model.critic.", "model.lipschitz.")  # those that one chooses
 
 
@@ -45,7 +47,7 @@ class TensorBoard(TensorBoardLogger):
         for event in _events_in(records):
             final = any(value.tag.startswith(FINAL) for value in event.summary.value)  # there will be others
             if 1 <= event.step <= after and not final and not event.HasField("session_log"):
-                self.experiment._get_file_writer().event_writer.add_event(event)
+                self.experiment.file_writer.event_writer.add_event(event)
         self.save()
         for path in earlier:
             path.unlink()
@@ -53,7 +55,7 @@ class TensorBoard(TensorBoardLogger):
     def log_hyperparams(self, values: dict[str, bool | int | float | str]) -> None:
         """For the HParams tab, which itself sets each run's last scalars beside them."""
         trial = "/".join(Path(self.log_dir).parts[-3:])  # legible, and another one for each run
-        self.experiment._get_file_writer().add_summary(hparams_pb(values, trial))
+        self.experiment.file_writer.add_summary(hparams_pb(values, trial))
 
     def save(self) -> None:
         self.experiment.flush()
@@ -90,7 +92,8 @@ def list_hyperparameters(cfg: DictConfig) -> dict[str, bool | int | float | str]
             if OmegaConf.is_dict(value):
                 walk(value, f"{name}.")
             elif key != "_target_" or prefix.startswith(CLASSES):
-                flat[name.removesuffix("._target_")] = value if isinstance(value, bool | int | float) else str(value)
+                is_plain = isinstance(value, bool | int | float) and name not in TEXTS
+                flat[name.removesuffix("._target_")] = value if is_plain else str(value)
 
     walk(cfg, "")
     return flat

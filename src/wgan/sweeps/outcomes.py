@@ -58,12 +58,18 @@ class Sweep:
     folder: Path
     objective: str
     jobs: list[Job]
+    common: list[str] = field(default_factory=list)  # overrides that all jobs were typed with
+    launch: str = ""  # when the last command was given
 
     @property
     def swept(self) -> list[str]:
         """The keys with more than one value."""
         keys = self.jobs[0].settings if self.jobs else {}
         return [key for key in keys if len({str(job.settings[key]) for job in self.jobs}) > 1]
+
+    def setting_of(self, job: Job) -> str:
+        """What a job has in common with those that differ from it in the seed alone."""
+        return str({key: job.settings[key] for key in self.swept if key != "seed"})
 
     @property
     def finished(self) -> list[Job]:
@@ -110,7 +116,9 @@ def read(folder: Path) -> Sweep:
         if names_a_job(key) and not key.startswith("hydra")
     )
     jobs = [_job(path, record, objective, list(keys)) for path, record in records.items()]
-    return Sweep(folder, objective, sorted(jobs, key=_rank))
+    typed = [set(record.overrides) for record in records.values()]
+    common = [each for each in newest.overrides if all(each in those for those in typed)] if newest else []
+    return Sweep(folder, objective, sorted(jobs, key=_rank), common, newest.launch if newest else "")
 
 
 def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:

@@ -68,7 +68,7 @@ def curves(series: Mapping[str, Points]) -> Curves | None:
     wanted = _decades(min(ys), max(ys)) if logarithmic else _steps(min(ys), max(ys))
     return Curves(
         lines,
-        [(place(x, min(ys))[0], f"{x:g}") for x in _steps(left, right)],
+        [(place(x, min(ys))[0], f"{x:g}") for x in _steps(left, right) if x == int(x)],
         [(place(left, y)[1], f"{y:g}") for y in wanted],
     )
 

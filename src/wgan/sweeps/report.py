@@ -4,6 +4,7 @@ import argparse
 import base64
 import csv
 import logging
+import statistics
 import sys
 import time
 from collections import Counter
@@ -75,11 +76,17 @@ def page(sweep: Sweep) -> str:
         ],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
-            measured: plots.curves({job.name: _column(job, QUALITY, measured) for job in sweep.jobs}),
+            measured: plots.curves(
+                _add_means(sweep, {job.name: _column(job, QUALITY, measured) for job in sweep.jobs})
+            ),
             "Wasserstein estimate": plots.curves(
-                {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs}
+                _add_means(sweep, {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs})
             ),
         },
+        colours=(colours := _number_settings(sweep)),
+        firsts=[
+            job for number, job in enumerate(sweep.jobs) if colours[job.name] not in list(colours.values())[:number]
+        ],
         heat_maps=[found for part in sweep.split_by_data() for found in plots.heat_maps(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
@@ -101,6 +108,30 @@ def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
     sizes = Counter(samples for _, _, samples in read)
     usual = max(sizes, key=sizes.__getitem__, default=None)
     return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= FLOAT32 and abs(y) <= FLOAT32]
+
+
+def _number_settings(sweep: Sweep) -> dict[str, int]:
+    """A number for each job by name, the same for the seeds of a setting; the settings of the best jobs come first."""
+    numbers: dict[str, int] = {}
+    return {job.name: numbers.setdefault(sweep.setting_of(job), len(numbers)) for job in sweep.jobs}
+
+
+def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
+    """Beside the curves of jobs, by name, the mean of those of each setting with several seeds, by the setting."""
+    groups: dict[str, list[list[tuple[float, float]]]] = {}
+    for job in sweep.jobs:
+        if series[job.name]:
+            groups.setdefault(sweep.setting_of(job), []).append(series[job.name])
+    means = {}
+    for setting, curves in groups.items():
+        if len(curves) > 1:
+            ys: dict[float, list[float]] = {}
+            for x, y in (point for curve in curves for point in curve):
+                ys.setdefault(x, []).append(y)
+            means[setting] = [
+                (x, statistics.fmean(found)) for x, found in sorted(ys.items()) if len(found) == len(curves)
+            ]
+    return series | means
 
 
 def _settings(sweep: Sweep) -> list[tuple[Any, ...]]:
