@@ -69,6 +69,22 @@ def test_a_trial_that_fails_ends_no_search(tmp_path: Path) -> None:
     assert (sweep / "optimization_results.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("n_trials=0", "must be a whole number, 1 or more"),
+        ("n_jobs=0", "must be a whole number, 1 or more"),
+        ("storage=sqlite:///trials.db", "must not be set; the sweep's folder has all that goes on"),
+        (
+            "direction=up",
+            "must be minimize, as in the table of the best jobs; where more is better, write objective=-NAME",
+        ),
+    ],
+)
+def test_settings_of_a_search_that_cannot_be_are_told(typed: str, words: str, run_main: Callable[..., str]) -> None:
+    assert run_main("train.py", "-m", *SEARCH, f"hydra.sweeper.{typed}") == f"error: hydra.sweeper.{typed}: {words}"
+
+
 def test_a_search_and_its_table_rank_the_same_way(run_main: Callable[..., str]) -> None:
     assert run_main("train.py", "-m", *SEARCH, "objective=nearest_distance", "hydra.sweeper.direction=maximize") == (
         "error: hydra.sweeper.direction=maximize: must be minimize, as in the table of the best jobs; where more is "

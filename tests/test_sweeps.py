@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -172,9 +173,10 @@ def test_with_fail_fast_the_first_failure_ends_the_sweep(tmp_path: Path, paralle
 
 
 def test_a_grid_with_a_value_that_cannot_be_is_refused_before_the_first_job(
-    tmp_path: Path, run_main: Callable[..., str]
+    tmp_path: Path, run_main: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = ("train.py", "-m", *TINY, "sweep=bad", "seed=0,1")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     for bad, line in {
         "model.clip_value=0.01,-1": "error: model.clip_value=-1: must be a number above 0, such as 0.01",
         "data.batch_size=4,70000": "error: data.batch_size=70000: must be at most 6265, the number of images with data",
@@ -185,11 +187,13 @@ def test_a_grid_with_a_value_that_cannot_be_is_refused_before_the_first_job(
         "sweep=../bad": "error: sweep=../bad: must be a folder's name, of letters, digits and _.=+-",
         "trainer=cpu,gpu": "error: trainer.accelerator=gpu: PyTorch finds no GPU here; set trainer.acc",
         "hydra/sweeper=optuna": "error: hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again",
+        "+parallel=slurm": "error: +parallel=slurm: there is no sbatch here; run it where Slurm is",
+        "+parallel=local hydra.launcher.batch_size=0": "error: hydra.launcher.batch_size=0: must be a whole number, 1",
         "experiment=glob(zzz*)": "error: experiment=glob(zzz*): stands for no value, so there is no job",
         'hydra.sweep.subdir="a/${hydra.job.num}"': "error: hydra.sweep.subdir=a/${hydra.job.num}: must not be set",
         'hydra.sweep.dir="multirun/s${seed}"': "error: hydra.sweep.dir=multirun/s${seed}: must be one folder for all",
     }.items():
-        assert run_main(*typed, bad).startswith(line), bad
+        assert run_main(*typed, *(bad.split() if bad.startswith("+parallel") else [bad])).startswith(line), bad
     assert not list(tmp_path.rglob("job.json"))
     assert not list(tmp_path.rglob("train.log"))
 
