@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import command
-from test_sweeps import LONG, break_job, job, outcomes, start, until
+from test_sweeps import BROKEN, LONG, OBJECTS, break_job, job, outcomes, start, until
 
 SLURM = (
     *("+parallel=slurm", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1"),
@@ -46,14 +46,14 @@ def test_a_sweep_on_slurm_goes_on_after_all_that_can_happen_to_its_jobs(cluster:
     printed = process.communicate(timeout=240)[0]
     assert process.returncode == 1, printed
     assert "error: 2 of 4 jobs failed" in printed
-    assert f"{broken.name}: {broken}/quality.csv: damaged" in printed
+    assert f"{broken.name}: {broken}/{BROKEN}: {OBJECTS}" in printed
     assert f"{job(sweep, *LONG, 'seed=2').name}: ended without a word" in printed
     finished = {path: path.stat().st_mtime_ns for path in sweep.glob("*/result.json")}
     assert {path.parent for path in finished} == {job(sweep, *LONG, f"seed={seed}") for seed in (0, 3)}
     for path in finished:
         assert "Continuing after iteration" in (path.parent / "train.log").read_text()
 
-    (broken / "quality.csv").unlink()
+    (broken / BROKEN).unlink()
     again = command("train.py", "-m", *typed, *SLURM, cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert {path: path.stat().st_mtime_ns for path in finished} == finished

@@ -438,8 +438,8 @@ def test_nothing_of_the_projects_follows_a_name_that_can_be_known() -> None:
         for path in (PROJECT / "src").rglob("*.py")
         if any(way in path.read_text() for way in writing)
     }
-    # The lock, which this process holds; metrics.csv, which write_whole made; train.log, opened to see if it can be.
-    assert found == {"run/folder.py", "callbacks/history.py", "run/log.py"}
+    # The lock, which this process holds; train.log, opened to see if it can be.
+    assert found == {"run/folder.py", "run/log.py"}
 
 
 def test_the_configuration_of_tests_is_one_that_can_be_loaded(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import re
 import shlex
 import signal
@@ -19,6 +20,7 @@ from wgan.run.fingerprint import fingerprint
 from wgan.sweeps.record import read_record
 
 LONG = (*TINY, "trainer.max_epochs=12")
+BROKEN, OBJECTS = "checkpoints/last.ckpt", "holds pickled objects besides tensors and numbers"
 JOBLIB = ("+parallel=local", "hydra.launcher.n_jobs=2")
 
 
@@ -55,10 +57,10 @@ def start(*arguments: str, cwd: Path, environment: Mapping[str, str] = MappingPr
 
 
 def break_job(sweep: Path, *overrides: str) -> Path:
-    """A folder for a job in which it will fail; removing quality.csv mends it."""
+    """A folder for a job in which it will fail; removing checkpoints/last.ckpt mends it."""
     folder = sweep / f"broken-{fingerprint(configuration(*overrides))}"
-    folder.mkdir(parents=True)
-    (folder / "quality.csv").write_text("iteration,epoch,samples\n1,x,y\n")
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / BROKEN).write_bytes(pickle.dumps(Path("no tensor")))
     return folder
 
 
@@ -141,7 +143,8 @@ def test_a_job_that_fails_is_told_at_once_and_tried_again(
     broken = break_job(sweep, *TINY, "seed=1")
     arguments = ("train.py", "-m", *TINY, "sweep=some", "seed=0,1,2")
     message = run_main(*arguments)
-    reason = f"{broken}/quality.csv: damaged; delete it to go on without the quality of earlier epochs"
+    reason = f"{broken}/{BROKEN}: {OBJECTS}, which could run any program, and is therefore not opened; delete it to "
+    reason += "continue from an earlier checkpoint"
     assert message.startswith("error: 1 of 3 jobs failed; their train.log tells how, and the same command tries them")
     assert message.endswith(f"\n  multirun/some/{broken.name}: {reason}")
     printed = capfd.readouterr().out
@@ -152,7 +155,7 @@ def test_a_job_that_fails_is_told_at_once_and_tried_again(
     assert record is not None
     assert (record.status, record.error) == ("failed", reason)
 
-    (broken / "quality.csv").unlink()
+    (broken / BROKEN).unlink()
     assert run_main(*arguments) == ""
     assert capfd.readouterr().out.count("Trained 3 iterations") == 1
     assert len(list(sweep.glob("*/result.json"))) == 3
@@ -168,7 +171,7 @@ def test_with_fail_fast_the_first_failure_ends_the_sweep(tmp_path: Path, paralle
     process = command("train.py", "-m", *arguments, cwd=tmp_path)
     assert process.returncode == 1
     assert "error: 1 of " in process.stderr
-    assert f"{broken.name}: {broken}/quality.csv: damaged" in process.stderr
+    assert f"{broken.name}: {broken}/{BROKEN}: {OBJECTS}" in process.stderr
     assert not list(sweep.glob("*/result.json"))
 
 

@@ -21,7 +21,6 @@ from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
 from wgan.run.overrides import check_overrides_read
 from wgan.run.pasting import write_command
-from wgan.run.rules import whole
 from wgan.run.strangers import check_contents
 from wgan.sweeps import identity, slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
@@ -32,7 +31,6 @@ from wgan.sweeps.report import update
 from wgan.sweeps.summary import best
 
 JOB_FOLDER = "${job_folder:}"  # of conf/train.yaml
-COUNT = whole(1)
 KEY = re.compile(r"\$\{(?!sweep\})[\w.]+\}")  # a reference to a key that may differ from job to job
 
 started: DictConfig | None = None  # the configuration of the sweep that this process started
@@ -149,8 +147,9 @@ def _check_sweeper(config: DictConfig) -> None:
     if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
         raise UserError("hydra.sweeper.sampler.seed=null: must be a number, as 0; typed again, the search then goes on")
     for key in ("sweeper.n_trials", "sweeper.n_jobs", "launcher.batch_size"):
-        if (value := OmegaConf.select(config.hydra, key, default=1)) != "auto" and not COUNT.holds(value):
-            raise UserError(f"hydra.{key}={value}: must be {COUNT.words}")
+        value = str(OmegaConf.select(config.hydra, key, default=1))  # joblib's is a text
+        if value != "auto" and (not value.isdecimal() or int(value) < 1):
+            raise UserError(f"hydra.{key}={value}: must be a whole number, 1 or more")
     if storage := sweeper.get("storage"):
         raise UserError(f"hydra.sweeper.storage={storage}: must not be set; the sweep's folder has all that goes on")
     if slurm.is_launcher_of(config.hydra) and not shutil.which("sbatch"):
