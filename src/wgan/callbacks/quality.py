@@ -166,9 +166,7 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     each = {"linewidth": 0.8, "alpha": 0.6, "label": "estimate of each iteration"}
     below.plot(losses["iteration"], losses["wasserstein"], "C2", **each)
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
-    above.set(
-        yscale="log" if name == "fid_mnist" else "linear", ylabel=name, title=f"{folder.name}: quality of {n} samples"
-    )
+    above.set(ylabel=name, title=f"{folder.name}: quality of {n} samples")
     shares.set(ylabel=share)
     if share in ("digit_share", "coverage"):
         shares.set_ylim(0, 1.03)
