@@ -16,7 +16,7 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from wgan.sweeps import outcomes, summary
-from wgan.sweeps.plots import binned, curves, heat_maps
+from wgan.sweeps.plots import binned, curves, heat_maps, scatters
 from wgan.sweeps.record import Record, read_record
 from wgan.sweeps.report import page, update, write
 
@@ -132,6 +132,23 @@ def test_heat_map_has_the_means_over_all_else(sweep: Path) -> None:
         ("0.05", "5e-05"): 20.0,
     }
     assert [cells[place].shade for place in (("0.01", "0.0001"), ("0.05", "5e-05"), ("0.01", "5e-05"))] == [0, 0.5, 1]
+
+
+def test_keys_of_a_search_are_scattered(sweep: Path, smoke_run: Run) -> None:
+    assert scatters(outcomes.read(sweep)) == []
+    for number in range(9):
+        add_job(sweep, smoke_run, f"x{number}", 0.001 * 2**number, 1e-4, 0, 100.0 - number)
+    read = outcomes.read(sweep)
+    (found,) = scatters(read)
+    assert found.key == "model.clip_value"
+    assert heat_maps(read) == []
+    assert len(found.points) == 4 + 9
+    places = {job.name: (x, y) for x, y, job in found.points}
+    assert places["x0"] == (0, 0)  # the least clip and the largest objective
+    assert places["x8"][0] == 480
+    assert places["x4"][0] == pytest.approx(240)  # logarithmic
+    assert places["c"][1] == 230  # the best
+    assert page(read).count("<circle") == 13
 
 
 def test_curves_fill_the_plot_and_are_logarithmic_over_a_wide_span() -> None:

@@ -68,7 +68,7 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     update(folder, at_once=True)
     sweep = read(folder)
     done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
-    print(f"\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
+    print(f"\nThe best of {len(sweep.jobs)} jobs:\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
     if others := sum(job.is_of_other_code for job in sweep.jobs):
         print(
             f"Of {len(sweep.jobs)} jobs, {others} were computed by other code than this; rerun=changed trains them anew"

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from wgan.run.rules import is_number
 from wgan.sweeps.outcomes import Job, Sweep
 from wgan.sweeps.summary import readable
 
 WIDTH, HEIGHT = 480, 230  # of a plot without its margins
+
+SCATTERED = 8  # more values of a key than this are scattered
 
 Points = Sequence[tuple[float, float]]
 
@@ -44,6 +48,34 @@ class HeatMap:
     cells: list[Cell]
 
 
+@dataclass(frozen=True)
+class Scatter:
+    """The objective over one key: places of jobs; ticks as those of curves."""
+
+    key: str
+    jobs: list[Job]
+    points: list[tuple[float, float, Job]]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+
+class Axis:
+    """From values to [0, length]: logarithmic where they span more than a factor of ten, unless it must not be."""
+
+    def __init__(self, values: Sequence[float], length: float, *, can_be_logarithmic: bool = True) -> None:
+        low, high = min(values), max(values)
+        is_logarithmic = can_be_logarithmic and low > 0 and high > 10 * low
+        self.scale = math.log10 if is_logarithmic else float
+        self.low, self.span = self.scale(low), self.scale(high) - self.scale(low) or 1.0
+        self.length = length
+        wanted = _decades(low, high) if is_logarithmic else _steps(low, high)
+        self.ticks = [(self.place(value), f"{value:g}") for value in wanted]
+
+    def place(self, value: float) -> float:
+        """Where a value stands."""
+        return self.length * (self.scale(value) - self.low) / self.span
+
+
 def curves(series: Mapping[str, Points]) -> Curves | None:
     """Scaled to the plot; y is logarithmic where it spans more than a factor of ten. None without two points."""
     kept = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in series.items()}
@@ -51,31 +83,32 @@ def curves(series: Mapping[str, Points]) -> Curves | None:
     ys = [y for points in kept.values() for _, y in points]
     if len(set(xs)) < 2:
         return None
-    logarithmic = min(ys) > 0 and max(ys) > 10 * min(ys)
-    scale = math.log10 if logarithmic else float
-    low, high = scale(min(ys)), scale(max(ys))
-    span = high - low or 1.0
-    left, right = min(xs), max(xs)
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return WIDTH * (x - left) / (right - left), HEIGHT * (1 - (scale(y) - low) / span)
-
+    across, up = Axis(xs, WIDTH, can_be_logarithmic=False), Axis(ys, HEIGHT)
     lines = {
-        name: " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in points)
+        name: " ".join(f"{across.place(x):.1f},{HEIGHT - up.place(y):.1f}" for x, y in points)
         for name, points in kept.items()
         if points
     }
-    wanted = _decades(min(ys), max(ys)) if logarithmic else _steps(min(ys), max(ys))
-    return Curves(
-        lines,
-        [(place(x, min(ys))[0], f"{x:g}") for x in _steps(left, right) if x == int(x)],
-        [(place(left, y)[1], f"{y:g}") for y in wanted],
-    )
+    whole = [(place, text) for place, text in across.ticks if "." not in text]
+    return Curves(lines, whole, [(HEIGHT - place, text) for place, text in up.ticks])
+
+
+def scatters(sweep: Sweep) -> list[Scatter]:
+    """One for each key that takes so many values that a heat map would have holes, as in a search."""
+    found = []
+    for key in filter(partial(_is_scattered, sweep), sweep.swept):
+        jobs = [job for job in sweep.finished if job.value is not None and math.isfinite(job.value)]
+        xs, ys = [float(job.settings[key]) for job in jobs], [job.value or 0.0 for job in jobs]
+        across, up = Axis(xs, WIDTH), Axis(ys, HEIGHT)
+        points = [(across.place(x), HEIGHT - up.place(y), job) for x, y, job in zip(xs, ys, jobs, strict=True)]
+        ticks = [(HEIGHT - place, text) for place, text in up.ticks]
+        found.append(Scatter(key, sweep.jobs, points, across.ticks, ticks))
+    return found
 
 
 def heat_maps(sweep: Sweep) -> list[HeatMap]:
-    """One for each pair of swept keys but the seed."""
-    keys = [key for key in sweep.swept if key != "seed"]
+    """One for each pair of swept keys, but the seed and keys with very many values."""
+    keys = [key for key in sweep.swept if key != "seed" and not _is_scattered(sweep, key)]
     pairs = [(one, other) for number, one in enumerate(keys) for other in keys[number + 1 :]]
     return [found for pair in pairs if (found := _heat_map(sweep, *pair)).cells]
 
@@ -85,6 +118,11 @@ def binned(points: Points, most: int = 100) -> list[tuple[float, float]]:
     size = max(1, math.ceil(len(points) / most))
     parts = [points[start : start + size] for start in range(0, len(points), size)]
     return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
+
+
+def _is_scattered(sweep: Sweep, key: str) -> bool:
+    values = {job.settings[key] for job in sweep.finished}
+    return key != "seed" and len(values) > SCATTERED and all(is_number(value) for value in values)
 
 
 def _heat_map(sweep: Sweep, row_key: str, column_key: str) -> HeatMap:

@@ -88,6 +88,7 @@ def page(sweep: Sweep) -> str:
             job for number, job in enumerate(sweep.jobs) if colours[job.name] not in list(colours.values())[:number]
         ],
         heat_maps=[found for part in sweep.split_by_data() for found in plots.heat_maps(part)],
+        scatters=[found for part in sweep.split_by_data() for found in plots.scatters(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
         height=plots.HEIGHT,
