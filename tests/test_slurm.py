@@ -65,8 +65,12 @@ def test_a_sweep_on_slurm_goes_on_after_all_that_can_happen_to_its_jobs(cluster:
     assert here.returncode == 0, here.stdout + here.stderr
     basic = outcomes(tmp_path / "basic" / "multirun" / "cluster")
     on_slurm = outcomes(sweep)
-    on_slurm[job(tmp_path / "basic" / "multirun" / "cluster", *LONG, "seed=1").name] = on_slurm.pop(broken.name)
+    renamed = on_slurm.pop(broken.name)
+    expected = basic.pop(job(tmp_path / "basic" / "multirun" / "cluster", *LONG, "seed=1").name)
     assert on_slurm == basic
+    for name in ("losses.png", "nearest.png", "quality.png"):  # they show the folder's name
+        assert renamed.pop(name) != expected.pop(name)
+    assert renamed == expected
 
 
 def test_an_interrupted_sweep_ends_its_jobs_on_slurm(cluster: None, tmp_path: Path) -> None:
