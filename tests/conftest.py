@@ -208,6 +208,11 @@ def used_cpu(run: Callable[[], object]) -> float:
 
 @pytest.fixture(scope="session")
 def imports() -> float:
+    """`measure_imports`, once for all tests."""
+    return measure_imports()
+
+
+def measure_imports() -> float:
     """Seconds of processor time that PyTorch and Lightning take to import, 3 to 10 of them."""
     program = [sys.executable, "-W", "ignore", "-c", "import torch, pytorch_lightning"]
     return used_cpu(lambda: subprocess.run(program, check=True))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import command, interpreter, used_cpu
+from conftest import command, interpreter, measure_imports, used_cpu
 from processes import Process
 
 from wgan.run.rules import RULES
@@ -283,7 +283,11 @@ def test_errors_of_the_program_keep_their_traceback(
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=adm"], ["model.n_critc=5"]], ids=str)
 def test_answers_that_need_no_pytorch_come_at_once(tmp_path: Path, imports: float, arguments: list[str]) -> None:
-    assert used_cpu(lambda: interpreter("train.py", *arguments, cwd=tmp_path)) < imports / 3
+    def answer() -> None:
+        interpreter("train.py", *arguments, cwd=tmp_path)
+
+    # The machine may have another speed by now: then both are measured, one after the other.
+    assert used_cpu(answer) < imports / 3 or used_cpu(answer) < measure_imports() / 3
 
 
 def test_help_imports_neither_pytorch_nor_lightning(
