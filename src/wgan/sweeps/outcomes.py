@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Sweep:
     common: list[str] = field(default_factory=list)  # overrides that all jobs were typed with
     launch: str = ""  # when the last command was given
 
-    @property
+    @cached_property
     def swept(self) -> list[str]:
         """The keys with more than one value."""
         keys = self.jobs[0].settings if self.jobs else {}

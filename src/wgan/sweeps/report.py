@@ -66,14 +66,14 @@ def page(sweep: Sweep) -> str:
     figure = name_figure(sweep.objective)
     shown = [name for name in sweep.figures if name not in ("c1", "c2", "g")]
     measured = figure if figure not in LOSSES else "fid_mnist"
+    parts, colours = sweep.split_by_data(), _number_settings(sweep)
+    firsts = {colours[job.name]: job for job in reversed(sweep.jobs)}
     return _template().render(
         sweep=sweep,
         keys=sweep.swept,
-        parts=[(part, _settings(part)) for part in sweep.split_by_data()],
+        parts=[(part, _settings(part)) for part in parts],
         figures=[*dict.fromkeys((figure, *shown, "seconds"))],
-        bests=[
-            part.finished[0] for part in sweep.split_by_data() if part.finished and part.finished[0].value is not None
-        ],
+        bests=[part.finished[0] for part in parts if part.finished and part.finished[0].value is not None],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
             measured: plots.curves(
@@ -83,12 +83,10 @@ def page(sweep: Sweep) -> str:
                 _add_means(sweep, {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs})
             ),
         },
-        colours=(colours := _number_settings(sweep)),
-        firsts=[
-            job for number, job in enumerate(sweep.jobs) if colours[job.name] not in list(colours.values())[:number]
-        ],
-        heat_maps=[found for part in sweep.split_by_data() for found in plots.heat_maps(part)],
-        scatters=[found for part in sweep.split_by_data() for found in plots.scatters(part)],
+        colours=colours,
+        firsts=[firsts[number] for number in sorted(firsts)],
+        heat_maps=[found for part in parts for found in plots.heat_maps(part)],
+        scatters=[found for part in parts for found in plots.scatters(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
         height=plots.HEIGHT,
