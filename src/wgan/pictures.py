@@ -18,6 +18,11 @@ def arrange_grid(images: Tensor, columns: int | None = None) -> Tensor:
     return rows_first.reshape(channels, rows * height, columns * width)
 
 
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Each pixel of an image, or of several, (..., h, w), `scale` times as wide and high, without blur."""
+    return image.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+
+
 def make_picture(image: Tensor) -> Image.Image:
     """An image of Pillow's, grey or in colour, of uint8 (1, h, w) or (3, h, w)."""
     return Image.fromarray(image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).numpy())

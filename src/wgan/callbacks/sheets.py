@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from wgan.pictures import arrange_grid, make_picture
+from wgan.pictures import arrange_grid, enlarge, make_picture
 
 SCALE = 2  # pixels of a picture for one of an image
 MARGIN = 4
@@ -17,8 +17,7 @@ LETTERS = 14  # pixels
 
 def enlarge_grid(images: Tensor) -> Tensor:
     """Images in rows of ten, twice as large, with margins: uint8 (n, c, h, w) to (c, H, W)."""
-    large = images.repeat_interleave(SCALE, dim=2).repeat_interleave(SCALE, dim=3)
-    spaced = torch.nn.functional.pad(large, (0, MARGIN, 0, MARGIN), value=255)
+    spaced = torch.nn.functional.pad(enlarge(images, SCALE), (0, MARGIN, 0, MARGIN), value=255)
     return torch.nn.functional.pad(arrange_grid(spaced, columns=COLUMNS), (MARGIN, 0, MARGIN, 0), value=255)
 
 

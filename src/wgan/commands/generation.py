@@ -13,7 +13,7 @@ from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.model.randomness import sample_latents
 from wgan.model.sampling import generate_images, sample_images
-from wgan.pictures import arrange_grid, encode_animation, encode_png
+from wgan.pictures import arrange_grid, encode_animation, encode_png, enlarge
 from wgan.run.checks import check_values
 from wgan.run.generator import load_generator
 from wgan.run.rules import GENERATION_RULES, LARGEST
@@ -59,11 +59,6 @@ def generate(cfg: DictConfig) -> None:
         picture = arrange_grid(images, columns=STEPS if cfg.mode == "interpolation" else None)
         write_whole(out, encode_png(enlarge(picture, cfg.scale)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
-
-
-def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Each pixel of an image (c, h, w) `scale` times as wide and high, without blur."""
-    return image.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
