@@ -1,11 +1,13 @@
 import csv
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,28 @@ def test_status_of_a_job(sweep: Path) -> None:
     }
     assert found["c"].error == "ended without a word: killed, or out of memory?"
     assert found["a"].value == float("inf")
+
+
+def test_jobs_that_have_not_begun_are_told(sweep: Path) -> None:
+    launch = "2026-01-02T00:00:00"
+    for name, status in {"a": "finished", "b": "failed", "c": "interrupted"}.items():
+        read = read_record(sweep / name)
+        assert read is not None
+        read._replace(launch=launch, status=status, jobs=7).write(sweep / name)
+    for name in ("b", "c"):
+        (sweep / name / "result.json").unlink()
+    found = outcomes.read(sweep)
+    assert found.not_begun == 4
+    assert "4 not begun" in page(found)
+    assert "of 8 jobs" in page(found)  # with that of an earlier command
+    begun = datetime.fromisoformat(launch).timestamp()
+    os.utime(sweep / "a" / "result.json", (begun - 1, begun - 1))
+    assert outcomes.read(sweep).describe_progress(launch, 7) == "2 of 7 jobs have ended"  # in no time
+    os.utime(sweep / "a" / "result.json", (begun + 10, begun + 10))
+    told = outcomes.read(sweep).describe_progress(launch, 7)
+    left = timedelta(seconds=math.ceil((time.time() - begun) * 5))
+    assert told in {f"2 of 7 jobs have ended, about {left - timedelta(seconds=s)} left" for s in range(60)}
+    assert outcomes.read(sweep).describe_progress(launch, 2) == "2 of 2 jobs have ended"
 
 
 def test_the_objective_is_that_of_the_last_command(sweep: Path) -> None:
@@ -339,6 +363,18 @@ def test_by_hand(sweep: Path) -> None:
         f"error: {sweep / 'a'}: no sweep; name a folder such as multirun/NAME\n",
     )
     assert report().returncode == 2
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
+def test_a_sweep_of_another_user_is_shown_as_far_as_one_may(sweep: Path) -> None:
+    table = summary.best(outcomes.read(sweep))
+    for path in (sweep, *sweep.rglob("*")):
+        os.chown(path, 65534, 65534)
+    lost = "-dac_override,-dac_read_search,-fowner"  # what lets root write everywhere
+    command = ["setpriv", f"--inh-caps={lost}", f"--bounding-set={lost}", sys.executable, "-m", "wgan.sweeps.report"]
+    done = subprocess.run([*command, sweep], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, f"{table}\n")
+    assert done.stderr == f"error: {sweep}/.report.lock: Permission denied; name a path that can be used\n"
 
 
 def test_a_report_takes_little_time_and_no_pytorch(sweep: Path, smoke_run: Run, imports: float) -> None:

@@ -111,6 +111,8 @@ def test_rerun_trains_anew(tmp_path: Path, run_main: Callable[..., str], capfd: 
     assert run_main(*arguments, "rerun=true") == ""
     printed = capfd.readouterr().out
     assert printed.count("Trained 3 iterations") == 2
+    assert re.search(r"#0 1 of 2 jobs have ended, about 0:\d\d:\d\d left\n", printed)
+    assert "#1 2 of 2 jobs have ended\n" in printed
     assert "Continuing" not in printed
     assert outcomes(sweep) == before
 

@@ -18,7 +18,10 @@ from wgan.sweeps.workers import number_of_workers
 LONGEST = 80  # characters of the overrides in a folder's name
 
 SETTINGS = ("sweep", "rerun", "fail_fast", "jobs_per_gpu")  # keys of a sweep, not of its runs
-swept: Sequence[str] = ()  # the keys with several values, of the sweep that this process started
+
+# Of the sweep that this process started:
+swept: Sequence[str] = ()  # the keys with several values
+number_of_jobs = 0
 
 OF_COMMAND = (*SETTINGS, "trust", "hydra")
 OF_SWEEPS = (
@@ -159,5 +162,6 @@ def _number_in(_root_: DictConfig) -> str:
 # Of conf/; workers have them too, since the job's code is from here.
 OmegaConf.register_new_resolver("job_folder", _folder_name_in, replace=True)
 OmegaConf.register_new_resolver("swept_keys", lambda: " ".join(swept), replace=True, use_cache=True)
+OmegaConf.register_new_resolver("number_of_jobs", lambda: str(number_of_jobs), replace=True, use_cache=True)
 OmegaConf.register_new_resolver("job_number", _number_in, replace=True)
 OmegaConf.register_new_resolver("workers", number_of_workers, replace=True)

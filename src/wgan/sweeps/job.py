@@ -50,7 +50,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     """
     folder = Path(hydra.runtime.output_dir)
     choices = {group: choice for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
-    record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices)
+    jobs = int(hydra.job.env_set["WGAN_JOBS"])
+    record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices, jobs=jobs)
     try:
         check_log(folder)
         with tell_how_to_continue("the same command again", folder), runs.hold_folder(folder, wait=True):
@@ -60,7 +61,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
                 runs.empty_folder(folder)
             with _on_record(record, folder):
                 workers.settle(hydra, cfg)
-                return _value(run_configuration(cfg), folder, lambda: default_values(hydra))
+                value = _value(run_configuration(cfg), folder, lambda: default_values(hydra))
     except Exception as error:
         failed = record._replace(status="failed", error=_line(error))
         log.error("Failed: %s", failed.error, exc_info=not isinstance(error, UserError))
@@ -69,9 +70,12 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
         if cfg.fail_fast:
             slurm.cancel_jobs_of(hydra)
             raise SystemExit(1) from error
-        return None
+        value = None
     finally:
-        update(folder.parent)
+        sweep = update(folder.parent)
+    if sweep:
+        log.info("%s", sweep.describe_progress(record.launch, jobs))
+    return value
 
 
 def _is_of_other_code(folder: Path) -> bool:

@@ -117,7 +117,6 @@ def check_jobs(config: DictConfig) -> None:
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(typed)
     identity.find_earlier_jobs.cache_clear()
     identity.swept = [override.get_key_element() for override in overrides if override.is_sweep_override()]
-    _ = config.hydra.job.env_set.WGAN_SWEPT  # looked at now, it is handed on to the jobs
     for override in overrides:
         if override.is_sweep_override() and override.get_key_element().lstrip("+") in SETTINGS:
             raise UserError(f"{override.input_line}: must have one value, for the whole sweep")
@@ -127,6 +126,8 @@ def check_jobs(config: DictConfig) -> None:
     if (folder := Path(config.hydra.sweep.dir)).exists():
         check_contents(folder, f"sweep={config.sweep}")
     combinations = list(_jobs(config, overrides))
+    identity.number_of_jobs = config.hydra.sweeper.get("n_trials") or len(combinations)
+    _ = dict(config.hydra.job.env_set)  # looked at now, it is handed on to the jobs
     first = loader.load_sweep_config(config, combinations[0])
     check_overrides_read(OmegaConf.masked_copy(first, [str(key) for key in first if key != "hydra"]), combinations[0])
     jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in combinations]

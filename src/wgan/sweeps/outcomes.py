@@ -3,9 +3,12 @@
 import json
 import math
 import statistics
+import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ class Job:
     value: float | None
     figures: dict[str, float] = field(default_factory=dict)  # of result.json
     is_of_other_code: bool = False  # than this
+    ended: float = 0  # when its result was written, in seconds since 1970
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -61,6 +65,7 @@ class Sweep:
     jobs: list[Job]
     common: list[str] = field(default_factory=list)  # overrides that all jobs were typed with
     launch: str = ""  # when the last command was given
+    ordered: int = 0  # jobs of the last command
 
     @cached_property
     def swept(self) -> list[str]:
@@ -93,6 +98,22 @@ class Sweep:
         found = Counter(job.status for job in self.jobs)
         return {status: found[status] for status in ORDER if found[status]}
 
+    @property
+    def not_begun(self) -> int:
+        """How many jobs of the last command have no folder yet."""
+        return max(0, self.ordered - sum(job.launch == self.launch for job in self.jobs))
+
+    def describe_progress(self, launch: str, ordered: int) -> str:
+        """How many of the jobs of a command, given at `launch`, have ended, and about how long the others will take."""
+        own = [job for job in self.jobs if job.launch == launch and job.status not in ("running", "interrupted")]
+        begun = datetime.fromisoformat(launch).timestamp()
+        trained = sum(job.ended > begun for job in own)  # the others were there already
+        told = f"{len(own)} of {ordered} jobs have ended"
+        if not trained or len(own) >= ordered:
+            return told
+        left = (time.time() - begun) / trained * (ordered - len(own))
+        return f"{told}, about {timedelta(seconds=math.ceil(left))} left"
+
     def settings(self) -> list[tuple[dict[str, Any], list[float]]]:
         """What jobs have in common that differ in the seed alone, with the objective of each; best mean first."""
         keys = [key for key in self.swept if key != "seed"]
@@ -119,7 +140,8 @@ def read(folder: Path) -> Sweep:
     jobs = [_job(path, record, objective, list(keys)) for path, record in records.items()]
     typed = [set(record.overrides) for record in records.values()]
     common = [each for each in newest.overrides if all(each in those for those in typed)] if newest else []
-    return Sweep(folder, objective, sorted(jobs, key=_rank), common, newest.launch if newest else "")
+    jobs.sort(key=_rank)
+    return Sweep(folder, objective, jobs, common, *((newest.launch, newest.jobs) if newest else ()))
 
 
 def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:
@@ -139,7 +161,10 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
         value = compute_objective(objective, figures)
     settings = _settings(folder, record, keys)
     is_of_other_code = describe_other_code(result) is not None
-    return Job(folder, record.launch, status, error, settings, value, figures, is_of_other_code)
+    ended = 0.0
+    with suppress(OSError):
+        ended = (folder / runs.RESULT).stat().st_mtime
+    return Job(folder, record.launch, status, error, settings, value, figures, is_of_other_code, ended)
 
 
 def _is_held(folder: Path) -> bool:

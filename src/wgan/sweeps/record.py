@@ -20,6 +20,7 @@ class Record(NamedTuple):
     choices: dict[str, str | None]  # of the configuration's groups
     status: str = "running"  # one of STATUSES
     error: str = ""  # of a failed job, one line
+    jobs: int = 0  # of that command; 0 of a record that an earlier version wrote
 
     def write(self, folder: Path) -> None:
         write_whole(folder / RECORD, self._as_json())
@@ -55,7 +56,9 @@ def read_record(folder: Path) -> Record | None:
     if not isinstance(record.overrides, list) or not isinstance(record.choices, dict):
         return None
     texts = (record.launch, record.objective, record.error, *record.overrides)
-    return record if record.status in STATUSES and all(isinstance(text, str) for text in texts) else None
+    if not isinstance(record.jobs, int) or not all(isinstance(text, str) for text in texts):
+        return None
+    return record if record.status in STATUSES else None
 
 
 def mark_interrupted(folder: Path) -> None:

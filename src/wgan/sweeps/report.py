@@ -34,17 +34,18 @@ LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows 
 log = logging.getLogger(__name__)
 
 
-def update(folder: Path, *, at_once: bool = False) -> None:
+def update(folder: Path, *, at_once: bool = False) -> Sweep | None:
     """`write`, for a job: what goes wrong with it is logged, and does not end the job.
 
     What writing takes grows with the number of jobs. So does the time until the next, unless it is to be `at_once`.
     """
     try:
         if at_once or not _is_fresh(folder):
-            write(folder)
+            return write(folder)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         log.warning("%s: the summary could not be written (%s)", folder, reason)
+    return None
 
 
 def write(folder: Path) -> Sweep:
@@ -178,9 +179,12 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     try:
         check_contents(folder, str(folder))
-        if not outcomes.read(folder).jobs:
+        sweep = outcomes.read(folder)
+        if not sweep.jobs:
             raise UserError(f"{folder}: no sweep; name a folder such as multirun/NAME")
-        print(f"{summary.best(write(folder))}\nReport: {folder}/report.html, {folder}/summary.csv")
+        print(summary.best(sweep))  # also for a reader who may not write there
+        write(folder)
+        print(f"Report: {folder}/report.html, {folder}/summary.csv")
     except (OSError, UserError) as error:
         sys.exit(f"error: {escape_unprintable(explain_error(error, []) or str(error))}")
 
