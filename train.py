@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from wgan.commands import help  # noqa: A004, F401, conf/ asks for what it tells
 from wgan.commands.one_line import errors_in_one_line, errors_past_hydra
 from wgan.run.names import with_names_quoted
-from wgan.run.overrides import check_overrides_read
 from wgan.run.resuming import with_resume
 from wgan.run.training import train
+from wgan.run.unread import check_keys_read
 from wgan.sweeps.identity import check_no_sweep, run_configuration
 from wgan.sweeps.job import run_job
 from wgan.sweeps.launch import with_summary
@@ -33,9 +33,10 @@ def main(cfg: DictConfig) -> float | None:
         return run_job(cfg, hydra_cfg)
     with errors_past_hydra():
         check_no_sweep([*hydra_cfg.overrides.task, *hydra_cfg.overrides.hydra])
-        check_overrides_read(cfg, hydra_cfg.overrides.task)
         folder = Path(hydra_cfg.runtime.output_dir)
         resume = hydra_cfg.job.config_name == "resume"
+        if not resume:  # whose configuration has no references any more
+            check_keys_read(cfg, hydra_cfg.overrides.task)
         return train(run_configuration(cfg), folder, resume=resume, trust=cfg.get("trust", ()))
 
 

@@ -7,8 +7,8 @@ from omegaconf import OmegaConf
 import wgan
 from wgan.errors import UserError
 from wgan.run.checks import check_training
-from wgan.run.overrides import check_overrides_read
 from wgan.run.rules import EVALUATION_RULES, GENERATION_RULES, RULES
+from wgan.run.unread import check_keys_read
 
 DEFAULTS = {
     "model.latent_dim": 50,
@@ -88,10 +88,21 @@ def test_a_folder_is_a_text() -> None:  # the command line makes one of data.roo
 def test_a_key_to_which_another_one_refers_is_read(reference: str) -> None:
     cfg = configuration("+optimizer.wd=0.1")
     cfg.optimizer.critic.weight_decay = reference
-    check_overrides_read(cfg, ["+optimizer.wd=0.1", "optimizer.lr=5e-5", "model.n_critic=5", "optimizer=rmsprop"])
+    check_keys_read(cfg, ["+optimizer.wd=0.1", "optimizer.lr=5e-5", "model.n_critic=5", "optimizer=rmsprop"])
     cfg.optimizer.critic.weight_decay = 0.1
     with pytest.raises(UserError, match=r"optimizer.wd=0.1: nothing reads it; set optimizer.critic.wd"):
-        check_overrides_read(cfg, ["+optimizer.wd=0.1"])
+        check_keys_read(cfg, ["+optimizer.wd=0.1"])
+
+
+def test_a_key_in_a_file_that_nothing_reads_is_refused() -> None:
+    cfg = configuration("optimizer.critic.lr=1e-4", "optimizer.generator.lr=1e-3")
+    check_keys_read(cfg, [])  # optimizer.lr is of no effect, but of a file that did not know
+    OmegaConf.update(cfg, "optimizer.critic.weight_decay", 0.1, force_add=True)
+    OmegaConf.update(cfg, "optimizer.weight_decay", 0.1, force_add=True)
+    with pytest.raises(UserError, match=r"^optimizer.weight_decay=0.1: nothing reads it; set optimizer.critic.weight"):
+        check_keys_read(cfg, [])
+    OmegaConf.update(cfg, "optimizer.generator.weight_decay", "${optimizer.weight_decay}", force_add=True)
+    check_keys_read(cfg, [])
 
 
 def test_every_rule_has_a_key_to_check() -> None:

@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
-from wgan.run.overrides import check_overrides_read
 from wgan.run.pasting import write_command
 from wgan.run.strangers import check_contents
+from wgan.run.unread import check_keys_read
 from wgan.sweeps import identity, slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
 from wgan.sweeps.job import launch_of
@@ -129,7 +129,7 @@ def check_jobs(config: DictConfig) -> None:
     identity.number_of_jobs = config.hydra.sweeper.get("n_trials") or len(combinations)
     _ = dict(config.hydra.job.env_set)  # looked at now, it is handed on to the jobs
     first = loader.load_sweep_config(config, combinations[0])
-    check_overrides_read(OmegaConf.masked_copy(first, [str(key) for key in first if key != "hydra"]), combinations[0])
+    check_keys_read(OmegaConf.masked_copy(first, [str(key) for key in first if key != "hydra"]), combinations[0])
     jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in combinations]
     for cfg in jobs:
         check_training(cfg)
