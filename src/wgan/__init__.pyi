@@ -10,7 +10,9 @@ from .callbacks.progress import Progress as Progress
 from .callbacks.quality import Quality as Quality
 from .callbacks.samples import Samples as Samples
 from .callbacks.tensorboard import TensorBoard as TensorBoard
+from .data.folder import FolderImages as FolderImages
 from .data.images import ImageData as ImageData
+from .data.like_mnist import LikeMNIST as LikeMNIST
 from .data.mnist import MNISTDigits as MNISTDigits
 from .model.clipping import WeightClipping as WeightClipping
 from .model.gradient_penalty import GradientPenalty as GradientPenalty

@@ -128,9 +128,10 @@ def check_jobs(config: DictConfig) -> None:
     combinations = list(_jobs(config, overrides))
     identity.number_of_jobs = config.hydra.sweeper.get("n_trials") or len(combinations)
     _ = dict(config.hydra.job.env_set)  # looked at now, it is handed on to the jobs
-    first = loader.load_sweep_config(config, combinations[0])
-    check_keys_read(OmegaConf.masked_copy(first, [str(key) for key in first if key != "hydra"]), combinations[0])
-    jobs = [run_configuration(loader.load_sweep_config(config, job)) for job in combinations]
+    composed = [loader.load_sweep_config(config, job) for job in combinations]
+    keys = [str(key) for key in composed[0] if key != "hydra"]
+    check_keys_read(OmegaConf.masked_copy(composed[0], keys), combinations[0])
+    jobs = list(map(run_configuration, composed))
     for cfg in jobs:
         check_training(cfg)
     from wgan.run.building import check_buildable  # PyTorch takes seconds to import: whoever errs is told before
