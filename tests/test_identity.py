@@ -6,7 +6,7 @@ from conftest import configuration
 from omegaconf import OmegaConf
 
 from wgan.errors import UserError
-from wgan.run.checkpoints import check_configuration
+from wgan.run.continuing import check_configuration
 from wgan.run.fingerprint import find_decisive_values, fingerprint
 from wgan.sweeps.identity import folder_name, slug
 

@@ -21,7 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
 
 from wgan.errors import UserError
-from wgan.run import checkpoints
+from wgan.run import checkpoints, continuing
 from wgan.run.training import train
 
 EPOCHS = 3
@@ -602,7 +602,8 @@ def test_a_checkpoint_is_read_once(finished: Path, monkeypatch: pytest.MonkeyPat
         read.append(path)
         return original(path)
 
-    monkeypatch.setattr(checkpoints, "read_checkpoint", spy)
+    for place in (checkpoints, continuing):
+        monkeypatch.setattr(place, "read_checkpoint", spy)
     train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
     assert read == [finished / "checkpoints" / "last.ckpt"]
 

@@ -16,7 +16,8 @@ from wgan.errors import UserError
 from wgan.model.networks import GREY_28
 from wgan.model.wgan import WGAN
 from wgan.run.building import build_model
-from wgan.run.checkpoints import DamagedError, PlainCheckpoints, find_newest_checkpoint, read_checkpoint
+from wgan.run.checkpoints import DamagedError, PlainCheckpoints, read_checkpoint
+from wgan.run.continuing import find_newest_checkpoint
 
 
 class Payload:

@@ -25,8 +25,9 @@ from wgan.model.wgan import WGAN
 from wgan.quality.ranking import compute_objective
 from wgan.run import folder as runs
 from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
-from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place, find_newest_checkpoint
+from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place
 from wgan.run.configuration import list_trust_needed, resolve_references
+from wgan.run.continuing import find_newest_checkpoint
 from wgan.run.fingerprint import find_decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16

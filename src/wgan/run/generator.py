@@ -14,9 +14,10 @@ from wgan.errors import UserError
 from wgan.files import read_regular, write_whole
 from wgan.model.networks import GREY_28, ImageShape
 from wgan.run.building import build_generator
-from wgan.run.checkpoints import DamagedError, check_configuration, list_newest_first, read_checkpoint
+from wgan.run.checkpoints import DamagedError, list_newest_first, read_checkpoint
 from wgan.run.code import warn_of_other_code
 from wgan.run.configuration import CONFIGURATION, list_trust_needed
+from wgan.run.continuing import check_configuration
 from wgan.run.fingerprint import find_decisive_values
 from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
 from wgan.run.pasting import write_command
