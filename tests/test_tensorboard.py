@@ -110,6 +110,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "model.tf32": False,
         "optimizer.lr": 5e-5,
         "optimizer.alpha": 0.99,
+        "optimizer.decay": "none",
         "optimizer.critic": "torch.optim.RMSprop",
         "optimizer.generator": "torch.optim.RMSprop",
         "data.digit": "7",

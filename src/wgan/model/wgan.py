@@ -30,6 +30,7 @@ class WGAN(LightningModule):
     `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
     and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
     as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
+    With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class WGAN(LightningModule):
         warmup_n_critic: int = 100,
         warmup_iterations: int = 0,
         warmup_every: int = 0,
+        lr_decay: str = "none",
         compile: bool = False,  # noqa: A002, the name that users know from PyTorch
         tf32: bool = False,
         **of_lipschitz: Any,
@@ -78,6 +80,8 @@ class WGAN(LightningModule):
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
+        self.lr_decay = lr_decay
+        self.learning_rates = [group["lr"] for group in self.list_parameter_groups()] if lr_decay == "linear" else []
         self.losses: dict[str, Tensor] = {}
         self.tf32 = tf32
         if compile:
@@ -90,6 +94,10 @@ class WGAN(LightningModule):
 
     def configure_optimizers(self) -> tuple[Optimizer, Optimizer]:
         return self.critic_optimizer, self.generator_optimizer
+
+    def list_parameter_groups(self) -> list[dict[str, Any]]:
+        """The groups of both optimizers, each with its learning rate, `lr`."""
+        return [*self.critic_optimizer.param_groups, *self.generator_optimizer.param_groups]
 
     @property
     def iteration(self) -> int:
@@ -106,6 +114,13 @@ class WGAN(LightningModule):
         is_warmup = before < self.warmup_iterations or (self.warmup_every > 0 and before % self.warmup_every == 0)
         return self.warmup_n_critic if is_warmup else self.n_critic
 
+    def decay_learning_rates(self) -> None:
+        """Set them for this iteration. A scheduler of PyTorch's has a state, and would have to be saved."""
+        iterations = int(self.trainer.num_training_batches) * int(self.trainer.max_epochs or 0)
+        left = 1 - (self.iteration - 1) / iterations
+        for group, rate in zip(self.list_parameter_groups(), self.learning_rates, strict=True):
+            group["lr"] = rate * left
+
     def sample(self, n: int, seed: int) -> Tensor:
         """Generate the images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU."""
         return sample_images(self.generator, n, self.latent_dim, seed)
@@ -120,6 +135,8 @@ class WGAN(LightningModule):
             c1 and c2, each the mean over the critic steps, and g: scalars.
         """
         critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
+        if self.lr_decay == "linear":
+            self.decay_learning_rates()
         critic_steps = self.count_critic_steps(self.current_epoch, batch_idx)
         half_batches = real_images.chunk(critic_steps)
         half_batch = len(half_batches[0])

@@ -71,6 +71,7 @@ RULES = {
     "model.compile": SWITCH,
     "model.tf32": SWITCH,
     "optimizer.lr": POSITIVE,
+    "optimizer.decay": one_of("none", "linear"),
     "optimizer.critic": OPTIMIZER,
     "optimizer.generator": OPTIMIZER,
     "optimizer.critic.lr": POSITIVE,
