@@ -68,6 +68,10 @@ RULES = {
     "model.critic_norm": one_of("batch", "layer", "none"),
     "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
     "model.clip_scope": one_of("kernels", "all"),
+    "model.ema_decay": Rule(
+        lambda value: value is None or (is_number(value) and 0 <= value < 1),
+        "null, or a number in [0, 1), such as 0.99",
+    ),
     "model.compile": SWITCH,
     "model.tf32": SWITCH,
     "optimizer.lr": POSITIVE,
