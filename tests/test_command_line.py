@@ -46,7 +46,7 @@ BAD = [
     ("+optimizer.critic.momentum=nan", "optimizer.critic.momentum=nan: refused (Invalid momentum value: nan); "
      "--cfg job shows what is there by default"),
     ("optimizer.betas=[0,0.9]", "optimizer.betas=[0,0.9]: no such key; there are optimizer.lr, optimizer.alpha, "
-     "optimizer.critic, optimizer.generator"),
+     "optimizer.decay, optimizer.critic, optimizer.generator"),
     ("optimizer.alpha=nan", "optimizer.alpha=nan: must be a number in [0, 1), such as 0.99"),
     ("data.digit=[3", "data.digit=[3: not understood; write key=value, and a list as key=[3,8]"),
     ("data.digit=[3,12]", "data.digit=[3, 12]: must be a digit from 0 to 9, a list of them such as [3,8], or all"),

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from conftest import BARE, configuration
+from conftest import BARE, configuration, rows
 from test_resuming import assert_equal
 from test_tensorboard import events_of
 from torch import Tensor, nn
@@ -175,8 +175,12 @@ def test_a_run_goes_on_to_the_same_bits_and_nothing_that_looks_changes_them(name
         for kind in ("state_dict", "optimizer_states", "losses"):
             assert_equal(other[kind], whole[kind])
     figures = {"gradient_penalty": ("penalty", "gradient_norm"), "spectral_norm": ("singular_value_3",)}[name]
+    table = rows(tmp_path / "parts", "critic.csv")
+    assert (tmp_path / "parts" / "critic.csv").read_bytes() == (tmp_path / "whole" / "critic.csv").read_bytes()
+    assert [(row["iteration"], row["epoch"]) for row in table] == [("3", "1"), ("6", "2")]
     events = events_of(tmp_path / "parts")
     for figure in ("gradient_norm_real", "gradient_norm_generated", *figures):
         points, wanted = (each.Scalars(f"critic/{figure}") for each in (events, events_of(tmp_path / "whole")))
         assert [(point.step, point.value) for point in points] == [(point.step, point.value) for point in wanted]
         assert [point.step for point in points] == [3, 6]
+        assert [point.value for point in points] == pytest.approx([float(row[figure]) for row in table], rel=1e-6)

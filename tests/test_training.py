@@ -44,7 +44,7 @@ def test_what_a_run_leaves(smoke_run: Run) -> None:
         *(f"checkpoints/{name}.ckpt" for name in ("epoch=001", "epoch=002", "last")),
         *(f"samples/{name}.png" for name in ("epoch=001", "epoch=002")),
         *("train.log", "metrics.csv", "losses.png", "generator.safetensors", "result.json"),
-        *("quality.csv", "quality.png", "nearest.png", "progress.gif"),
+        *("critic.csv", "quality.csv", "quality.png", "nearest.png", "progress.gif"),
     }
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
     assert not list(smoke_run.folder.parent.glob("outputs"))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from wgan.errors import DivergenceError
+from wgan.model.networks import evaluating
 from wgan.model.wgan import WGAN
 
 VANISHED = 1e-4  # the losses of a healthy run are a hundred times as large
@@ -80,7 +81,8 @@ class Divergence(Callback):
         losses = {name: loss.item() for name, loss in module.losses.items()}
         if all(abs(loss) < VANISHED for loss in losses.values()) and not self.vanished:
             self.vanished = True
-            figures = {name: figure.item() for name, figure in module.lipschitz.figures(module.critic).items()}
+            with evaluating(module.critic):
+                figures = {name: figure.item() for name, figure in module.lipschitz.figures(module.critic).items()}
             log.warning(
                 "Iteration %d: the losses have vanished (%s): the critic tells nothing apart, the images will not "
                 "become good; raise model.clip_value, if it clips",

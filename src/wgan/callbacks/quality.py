@@ -30,6 +30,7 @@ from wgan.quality.own import OwnFigure, measure_own
 from wgan.quality.ranking import FIGURES, FINAL, list_figures
 
 NUMBERS = ("iteration", "epoch", "samples")
+RAW = "fid_mnist_raw"
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Quality(Callback):
 
     A figure depends on the number of samples: compare figures of equal numbers. The final ones and their floors are in
     `trainer.callback_metrics` afterwards, with the Spearman correlation that quality.png shows. `figures` are the
-    user's own, by name.
+    user's own, by name. Where the generator is averaged, quality.csv has the `fid_mnist_raw` of the one that is not.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class Quality(Callback):
 
     def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
         figures = self.list_figures(trainer.datamodule)  # type: ignore[attr-defined]
-        self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein"))
+        raw = [RAW] if module.averaged is not None and "fid_mnist" in figures else []
+        self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein", *raw))
 
     def on_load_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
         self.table.load(checkpoint, Path(trainer.default_root_dir))
@@ -125,6 +127,8 @@ class Quality(Callback):
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
         numbers = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True))
         values = numbers | figures | {"wasserstein": estimate}
+        if RAW in self.table.columns:
+            values[RAW] = known.measure(module.sample(len(images), self.seed, raw=True))["fid_mnist"]
         iterations, epochs, samples = self.table.rows[:, : len(NUMBERS)].T
         is_repeated = (iterations == module.iteration) & (samples == len(images))
         is_due = torch.tensor([self.is_due(int(other)) for other in epochs], dtype=torch.bool)

@@ -28,7 +28,8 @@ NO_HYPERPARAMETERS = {
 }
 
 
-TEXTS = ("data.digit",)  # numbers, lists and a word: a column of HParams has one type
+# Numbers, lists and words: a column of HParams has one type.
+TEXTS = ("data.digit", "model.ema_decay")
 
 CLASSES = ("optimizer.", "model.generator.", "model.critic.", "model.lipschitz.")  # those that one chooses
 

@@ -22,7 +22,7 @@ class GradientPenalty(LipschitzMethod):
         if not 0 <= penalty_weight < math.inf:
             raise UserError(f"model.penalty_weight={penalty_weight}: must be a number, 0 or more")
         self.penalty_weight = penalty_weight
-        self.latest: dict[str, Tensor] = {}
+        self.latest = dict.fromkeys(("penalty", "gradient_norm"), torch.tensor(math.nan))
 
     def prepare(self, critic: nn.Module) -> None:
         refuse_batch_norm(critic, "gradient_penalty")
@@ -35,5 +35,5 @@ class GradientPenalty(LipschitzMethod):
         return penalty
 
     def figures(self, critic: nn.Module) -> dict[str, Tensor]:
-        """penalty and gradient_norm, the mean norm at its points, of the last critic step."""
+        """penalty and gradient_norm, the mean norm at its points, of the last critic step; NaN before the first."""
         return self.latest

@@ -30,7 +30,7 @@ class LipschitzMethod:
         """Called after each update of the critic."""
 
     def figures(self, critic: nn.Module) -> dict[str, Tensor]:
-        """Scalars for the board at the end of each epoch, by name."""
+        """Scalars by name, before the first step, too: for critic.csv and the boards at the end of each epoch."""
         return {}
 
 

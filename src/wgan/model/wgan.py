@@ -7,9 +7,10 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.plugins import MixedPrecision
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wgan.errors import UserError
 from wgan.model import randomness
@@ -30,6 +31,9 @@ class WGAN(LightningModule):
     `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
     and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
     as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
+    `ema_decay` keeps an exponential moving average of the generator's weights and of its norms' averages, a step an
+    iteration (Yazici et al. 2019): it is the generator then whose images are shown, measured and exported.
+    With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class WGAN(LightningModule):
         warmup_n_critic: int = 100,
         warmup_iterations: int = 0,
         warmup_every: int = 0,
+        lr_decay: str = "none",
+        ema_decay: float | None = None,
         compile: bool = False,  # noqa: A002, the name that users know from PyTorch
         tf32: bool = False,
         **of_lipschitz: Any,
@@ -75,9 +81,16 @@ class WGAN(LightningModule):
             self.generator = build_network(generator, torch_rng, **sizes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
+        self.averaged: AveragedModel | None = None
+        if ema_decay is not None:
+            average = get_ema_multi_avg_fn(ema_decay)
+            self.averaged = AveragedModel(self.generator, multi_avg_fn=average, use_buffers=True)
+            self.averaged.requires_grad_(requires_grad=False)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
+        self.lr_decay = lr_decay
+        self.learning_rates = [group["lr"] for group in self.list_parameter_groups()] if lr_decay == "linear" else []
         self.losses: dict[str, Tensor] = {}
         self.tf32 = tf32
         if compile:
@@ -87,9 +100,15 @@ class WGAN(LightningModule):
     def on_fit_start(self) -> None:
         torch.set_float32_matmul_precision("high" if self.tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = self.tf32
+        if self.averaged is not None:
+            self.averaged.n_averaged = self.averaged.n_averaged.cpu()  # which is read in each iteration: no GPU waits
 
     def configure_optimizers(self) -> tuple[Optimizer, Optimizer]:
         return self.critic_optimizer, self.generator_optimizer
+
+    def list_parameter_groups(self) -> list[dict[str, Any]]:
+        """The groups of both optimizers, each with its learning rate, `lr`."""
+        return [*self.critic_optimizer.param_groups, *self.generator_optimizer.param_groups]
 
     @property
     def iteration(self) -> int:
@@ -106,9 +125,24 @@ class WGAN(LightningModule):
         is_warmup = before < self.warmup_iterations or (self.warmup_every > 0 and before % self.warmup_every == 0)
         return self.warmup_n_critic if is_warmup else self.n_critic
 
-    def sample(self, n: int, seed: int) -> Tensor:
-        """Generate the images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU."""
-        return sample_images(self.generator, n, self.latent_dim, seed)
+    def decay_learning_rates(self) -> None:
+        """Set them for this iteration. A scheduler of PyTorch's has a state, and would have to be saved."""
+        iterations = int(self.trainer.num_training_batches) * int(self.trainer.max_epochs or 0)
+        left = 1 - (self.iteration - 1) / iterations
+        for group, rate in zip(self.list_parameter_groups(), self.learning_rates, strict=True):
+            group["lr"] = rate * left
+
+    @property
+    def shown_generator(self) -> nn.Module:
+        """The generator that makes all images but those of training: the average, where there is one."""
+        return self.generator if self.averaged is None else self.averaged.module
+
+    def sample(self, n: int, seed: int, *, raw: bool = False) -> Tensor:
+        """Generate the images 0 to n-1 of `seed`, uint8 (n, channels, height, width), on the CPU.
+
+        With `raw` by the generator that is trained, also where there is an average of it.
+        """
+        return sample_images(self.generator if raw else self.shown_generator, n, self.latent_dim, seed)
 
     def training_step(self, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
         """One iteration: the critic steps, `n_critic` but in a warm-up, then one generator step.
@@ -120,6 +154,8 @@ class WGAN(LightningModule):
             c1 and c2, each the mean over the critic steps, and g: scalars.
         """
         critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
+        if self.lr_decay == "linear":
+            self.decay_learning_rates()
         critic_steps = self.count_critic_steps(self.current_epoch, batch_idx)
         half_batches = real_images.chunk(critic_steps)
         half_batch = len(half_batches[0])
@@ -150,6 +186,8 @@ class WGAN(LightningModule):
         with self.toggled_optimizer(generator_optimizer):  # no gradients for the critic
             g = wasserstein_loss(self.critic(self.generator(generator_latents)), REAL)
             self.update(generator_optimizer, g)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.generator)
 
         self.losses = {
             "c1": torch.stack(losses_real).mean(),

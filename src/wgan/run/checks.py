@@ -38,7 +38,12 @@ NEEDED = (
 )
 
 # Keys that exist to hand a value on, each with the key that sets it.
-FOLLOWS = {"data.n_critic": "model.n_critic", "data.seed": "seed", "model.seed": "seed"}
+FOLLOWS = {
+    "data.n_critic": "model.n_critic",
+    "data.seed": "seed",
+    "model.seed": "seed",
+    "model.lr_decay": "optimizer.decay",
+}
 
 LARGEST_NUMBER = 3.4e38
 

@@ -87,7 +87,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     objective = compute_objective(cfg.objective, figures)
     place = describe_place(trainer.strategy.root_device)
     begun_on = (checkpoint.contents if checkpoint else {}).get("begun_on", place)
-    write_generator(folder, module.generator)
+    write_generator(folder, module.shown_generator)
     runs.write_result(
         folder,
         status="finished",

@@ -91,8 +91,8 @@ def restore_generator(folder: Path, iterations: int, trust: Trust) -> None:
 
 
 def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    prefix = "generator."
     state = checkpoint["state_dict"]
+    prefix = "averaged.module." if "averaged.n_averaged" in state else "generator."
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 

@@ -49,15 +49,28 @@ def with_resume(main: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def check_unchanged(saved: DictConfig, cfg: DictConfig) -> None:
-    """Raises UserError if `cfg` is not the configuration `saved`, but for a greater trainer.max_epochs."""
+    """Raises UserError if `cfg` is not the configuration `saved`, but for a greater trainer.max_epochs.
+
+    Learning rates that fall over the whole run bind it to its length.
+    """
     # Interpolations stay as they are: whoever changes a key changes one leaf.
     before, now = (dict(walk_leaves(OmegaConf.to_container(each))) for each in (saved, cfg))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if keys == [LENGTH] and now[LENGTH] > before[LENGTH]:
+        if not can_be_lengthened(cfg):
+            raise UserError(
+                f"{LENGTH}={now[LENGTH]} (the run has {before[LENGTH]}): optimizer.decay={cfg.optimizer.decay} takes "
+                "the learning rates to 0 at the run's end; start another run"
+            )
         return
     if keys:
         values = ", ".join(f"{key}={now.get(key)} (the run has {before.get(key)})" for key in keys)
         raise UserError(f"{values}: resume= can raise {LENGTH}, nothing else; for other values start another run")
+
+
+def can_be_lengthened(cfg: DictConfig) -> bool:
+    """Whether the first iterations of a longer run are those of this one: not if its learning rates fall to 0."""
+    return bool(OmegaConf.select(cfg, "optimizer.decay", default="none") == "none")
 
 
 def _check_arguments(name: str, others: list[str]) -> None:

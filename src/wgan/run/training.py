@@ -16,7 +16,7 @@ from wgan.run.code import warn_of_other_code
 from wgan.run.configuration import list_trust_needed, load_configuration, save_configuration
 from wgan.run.log import check_log
 from wgan.run.pasting import write_command
-from wgan.run.resuming import check_unchanged
+from wgan.run.resuming import can_be_lengthened, check_unchanged
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
                 restore_missing_generator(folder, result, trust)
                 warn_of_other_code(folder / runs.RESULT, result)
                 log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
-                log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
+                if can_be_lengthened(cfg):
+                    log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                 return float(result["objective"])
         return train_in(folder, cfg, trust if resume else None)
 
