@@ -68,6 +68,7 @@ RULES = {
     "model.critic_norm": one_of("batch", "layer", "none"),
     "model.clip_value": Rule(POSITIVE.holds, "a number above 0, such as 0.01"),
     "model.clip_scope": one_of("kernels", "all"),
+    "model.conditional": SWITCH,
     "model.compile": SWITCH,
     "model.tf32": SWITCH,
     "optimizer.lr": POSITIVE,
@@ -127,6 +128,7 @@ GENERATION_RULES = {
     ),
     "n": whole(1, LARGEST),
     "seed": SEED,
+    "class": Rule(lambda value: value == "all" or type(value) is int, "all, or a class, such as 3"),
     "mode": one_of("samples", "interpolation"),
     "scale": whole(1, 100),
     "out": Rule(
