@@ -21,13 +21,13 @@ class BareLoop:
         self.batches = self._endless()
         self.number = 0
 
-    def _endless(self) -> Iterator[Tensor]:
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
             yield from self.data.train_dataloader()
 
     def batch(self) -> Tensor:
         """The real images of the next iteration."""
-        return next(self.batches)
+        return next(self.batches)[0]
 
     def iteration(self) -> None:
         """`n_critic` critic steps and a generator step."""

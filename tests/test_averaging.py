@@ -15,6 +15,9 @@ from torch import Tensor
 
 from wgan.callbacks.history import History
 from wgan.data.mnist import MNISTDigits
+from wgan.model.averaging import average_generator
+from wgan.model.labels import find_classes, register_classes
+from wgan.model.networks import Generator
 from wgan.model.sampling import sample_images
 from wgan.model.wgan import WGAN
 from wgan.quality.figures import find_reference
@@ -98,3 +101,16 @@ def test_the_average_is_what_a_run_shows_and_leaves(run: tuple[Path, list[dict[s
 def test_what_is_no_decay_is_refused(run_main: Callable[..., str], value: str) -> None:
     line = run_main("train.py", f"model.ema_decay={value}")
     assert line.endswith(": must be null, or a number in [0, 1), such as 0.99")
+
+
+def test_classes_and_counts_are_not_averaged() -> None:
+    """Rounded down, the classes would change: 3 * 0.9 + 3 * 0.1 is less than 3 in float32."""
+    generator = Generator(latent_dim=2, label_dim=10, channels=4)
+    register_classes(generator, range(10))
+    averaged = average_generator(generator, 0.9)
+    for _ in range(9):
+        averaged.update_parameters(generator)
+    assert find_classes(averaged.module) == tuple(range(10))
+    buffers = dict(averaged.module.named_buffers())
+    for name, value in generator.named_buffers():
+        assert torch.equal(buffers[name], value)

@@ -36,8 +36,8 @@ def test_a_learning_rate_far_too_high(run_main: Callable[..., str], tmp_path: Pa
 def test_it_ends_at_that_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: float) -> None:
     step = WGAN.training_step
 
-    def spoilt(self: WGAN, real_images: torch.Tensor, batch_idx: int) -> dict[str, torch.Tensor]:
-        losses = step(self, real_images, batch_idx)
+    def spoilt(self: WGAN, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> dict[str, torch.Tensor]:
+        losses = step(self, batch, batch_idx)
         if self.iteration == 5:
             place = losses[name] if name in losses else self.get_parameter(name).detach()
             place[(0,) * place.ndim] = value

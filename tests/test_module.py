@@ -199,10 +199,10 @@ def test_a_warm_up_has_its_critic_steps_and_their_images_and_a_run_goes_on_in_it
     images: list[Tensor] = []
     training_step, update_critic = WGAN.training_step, WGAN.update_critic
 
-    def count(self: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+    def count(self: WGAN, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         steps.append(0)
-        images.append(real_images)
-        return training_step(self, real_images, batch_idx)
+        images.append(batch[0])
+        return training_step(self, batch, batch_idx)
 
     def update(self: WGAN, *arguments: Any) -> None:
         steps[-1] += 1

@@ -116,9 +116,9 @@ def test_tf32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tf32: bool) -> No
     found = []
     step = WGAN.training_step
 
-    def note(self: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+    def note(self: WGAN, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         found.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
-        return step(self, real_images, batch_idx)
+        return step(self, batch, batch_idx)
 
     monkeypatch.setattr(WGAN, "training_step", note)
     train(configuration(*BARE, f"model.tf32={tf32}"), tmp_path)

@@ -28,7 +28,7 @@ def test_train_returns_the_figure_of_the_end(tmp_path: Path, objective: str) -> 
 
 def test_every_figure_can_be_the_objective(tmp_path: Path) -> None:
     train(configuration(*TINY), tmp_path)
-    for name in FIGURES:
+    for name in (name for name in FIGURES if name != "class_accuracy"):  # which conditional runs have
         assert isinstance(result(tmp_path)[name], float)
         check_training(configuration(f"objective={name}"))
         check_training(configuration(f"objective=-{name}"))

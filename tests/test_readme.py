@@ -159,7 +159,8 @@ def test_files_named_in_the_readme_exist() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [f"docs/{name}.md" for name in ("extending", "performance", "results", "sweeps")] + ["README.md", "data/README.md"],
+    [f"docs/{name}.md" for name in ("conditional", "extending", "performance", "results", "sweeps")]
+    + ["README.md", "data/README.md"],
 )
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!https:|#)([^)#]+)", (PROJECT / name).read_text()):

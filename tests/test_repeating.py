@@ -72,10 +72,10 @@ def test_whatever_others_do_with_the_global_random_state(
 ) -> None:
     step = WGAN.training_step
 
-    def disturbed(self: WGAN, real_images: torch.Tensor, batch_idx: int) -> dict[str, torch.Tensor]:
+    def disturbed(self: WGAN, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> dict[str, torch.Tensor]:
         torch.rand(3), np.random.rand(), random.random()
         self.sample(7, seed=99)
-        return step(self, real_images, batch_idx)
+        return step(self, batch, batch_idx)
 
     monkeypatch.setattr(WGAN, "training_step", disturbed)
     torch.manual_seed(12)

@@ -28,10 +28,10 @@ class Waits(TorchDispatchMode):
         self.iterating = False
         step, end = WGAN.training_step, History.on_train_epoch_end
 
-        def begun(module: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+        def begun(module: WGAN, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
             self.iterating = True
             with self:
-                return step(module, real_images, batch_idx)
+                return step(module, batch, batch_idx)
 
         def ended(*arguments: Any) -> None:
             self.iterating = False
@@ -90,8 +90,8 @@ def test_a_wait_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_a_run_on_a_gpu_diverges_before_the_epoch_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = WGAN.training_step
 
-    def spoilt(self: WGAN, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
-        losses = step(self, real_images, batch_idx)
+    def spoilt(self: WGAN, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        losses = step(self, batch, batch_idx)
         if self.iteration == 5:
             losses["g"].fill_(torch.nan)
         return losses

@@ -10,6 +10,7 @@ from typing import BinaryIO
 METRICS = "metrics.csv"
 QUALITY = "quality.csv"
 CRITIC = "critic.csv"
+CLASSES = "classes.csv"
 
 FLOAT32 = 3.5e38  # no number of these tables is larger
 

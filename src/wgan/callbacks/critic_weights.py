@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, Trainer
-from torch import Tensor, nn
+from torch import nn
 
 from wgan.callbacks.board import show_histogram, show_scalars
 from wgan.callbacks.table import Table
+from wgan.data.images import ImageData
 from wgan.files import CRITIC
+from wgan.model.labels import encode_labels, give_labels, list_sample_labels
 from wgan.model.lipschitz import measure_gradient_norms
 from wgan.model.networks import evaluating
 from wgan.model.pixels import scale_pixels
@@ -42,12 +44,14 @@ class CriticWeights(Callback):
         self.table.save(checkpoint)
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
-        real: Tensor = trainer.datamodule.images[:IMAGES]  # type: ignore[attr-defined]
+        data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
         generated = scale_pixels(module.sample(IMAGES, module.seed)).to(module.device)
+        asked = encode_labels(list_sample_labels(IMAGES, module.classes), module.classes).to(module.device)
+        pairs = {"real": (data.images[:IMAGES], data.labels[:IMAGES]), "generated": (generated, asked)}
         with evaluating(module.critic):
             figures = {
-                "gradient_norm_real": measure_gradient_norms(module.critic, real).mean(),
-                "gradient_norm_generated": measure_gradient_norms(module.critic, generated).mean(),
+                f"gradient_norm_{name}": measure_gradient_norms(give_labels(module.critic, labels), images).mean()
+                for name, (images, labels) in pairs.items()
             }
             figures |= module.lipschitz.figures(module.critic)
             named = {name: value.item() for name, value in figures.items()}

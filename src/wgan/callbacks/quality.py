@@ -1,7 +1,7 @@
 """How good the images are, epoch by epoch and at the end: quality.csv, TensorBoard, quality.png and nearest.png."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -20,17 +20,20 @@ from wgan.callbacks.sheets import draw_sheet
 from wgan.callbacks.table import Table
 from wgan.data.images import ImageData
 from wgan.errors import UserError
-from wgan.files import METRICS, QUALITY, write_whole
+from wgan.files import CLASSES, METRICS, QUALITY, write_whole
+from wgan.model.labels import ROW, list_sample_labels
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.pictures import encode_png
+from wgan.quality.classes import measure_classes, tabulate_classes
 from wgan.quality.figures import Reference, find_reference
 from wgan.quality.neighbours import find_nearest
 from wgan.quality.own import OwnFigure, measure_own
-from wgan.quality.ranking import FIGURES, FINAL, list_figures
+from wgan.quality.ranking import CLASS_ACCURACY, FIGURES, FINAL, list_figures
 
 NUMBERS = ("iteration", "epoch", "samples")
 RAW = "fid_mnist_raw"
+SHARES = (CLASS_ACCURACY, "digit_share", "coverage")  # in [0, 1]; the first that is measured is told
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +67,12 @@ class Quality(Callback):
             if not name.isidentifier() or name in (*FIGURES, *NUMBERS):
                 raise UserError(f"{key}: must have another name, of letters, digits and _")
 
-    def list_figures(self, data: ImageData) -> list[str]:
-        """The names of what is measured of such images."""
-        return [*list_figures(data.digits), *self.figures]
+    def list_figures(self, data: ImageData, classes: Sequence[int] = ()) -> list[str]:
+        """The names of what is measured of such images, in a run that has classes or not."""
+        return [*list_figures(data.digits, conditional=bool(classes)), *self.figures]
 
     def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
-        figures = self.list_figures(trainer.datamodule)  # type: ignore[attr-defined]
+        figures = self.list_figures(trainer.datamodule, module.classes)  # type: ignore[attr-defined]
         raw = [RAW] if module.averaged is not None and "fid_mnist" in figures else []
         self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein", *raw))
 
@@ -103,8 +106,9 @@ class Quality(Callback):
         for name, value in figures.items():
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
-        indices, _ = find_nearest(images[:10], known.images)
-        rows = {"generated": images[:10], "the nearest training image of each": known.images[indices]}
+        some = images[:: ROW if module.classes else 1][:10]  # of all classes
+        indices, _ = find_nearest(some, known.images)
+        rows = {"generated": some, "the nearest training image of each": known.images[indices]}
         write_whole(folder / "nearest.png", encode_png(draw_sheet(folder.name, rows)))
         if self.every_n_epochs and (folder / METRICS).exists():
             name, share = _headline(figures)
@@ -113,17 +117,22 @@ class Quality(Callback):
                 trainer.callback_metrics["spearman"] = correlation
         told = ", ".join(f"{name} {value:.4g} ({floor[name]:.4g})" for name, value in figures.items())
         log.info("Quality of %d samples, the floor in brackets: %s", n, told)
+        if by_class := measure_classes(known, images, list_sample_labels(n, module.classes)):
+            table = "\n".join(map(",".join, tabulate_classes(by_class)))
+            write_whole(folder / CLASSES, f"{table}\n".encode())
+            log.info("Quality of each class:\n%s", table)
 
     def is_due(self, epoch: int) -> bool:
         return self.every_n_epochs > 0 and epoch % self.every_n_epochs == 0
 
     def reference(self, trainer: Trainer) -> Reference:
-        return find_reference(trainer.datamodule)  # type: ignore[attr-defined]
+        return find_reference(trainer.datamodule, trainer.lightning_module.classes)  # type: ignore[attr-defined, arg-type]
 
     def record(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
         """Figures of the images, which get a row of quality.csv; the row of an earlier end of the run goes."""
         known = self.reference(trainer)
-        figures = known.measure(images) | measure_own(self.figures, images, known.images)
+        labels = list_sample_labels(len(images), module.classes) if module.classes else None
+        figures = known.measure(images, labels) | measure_own(self.figures, images, known.images)
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
         numbers = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True))
         values = numbers | figures | {"wasserstein": estimate}
@@ -141,7 +150,7 @@ class Quality(Callback):
 def _headline(figures: Mapping[str, float]) -> tuple[str, str]:
     """The two figures to tell and to plot: of digits the known ones, of other images the user's own and the first."""
     if "fid_mnist" in figures:
-        return "fid_mnist", "digit_share" if "digit_share" in figures else "coverage"
+        return "fid_mnist", next(name for name in SHARES if name in figures)
     return list(figures)[-1], next(iter(figures))
 
 
@@ -172,7 +181,7 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     below.plot(quality["iteration"], estimates, "C2o-", label="its mean since the evaluation before")
     above.set(ylabel=name, title=f"{folder.name}: quality of {n} samples")
     shares.set(ylabel=share)
-    if share in ("digit_share", "coverage"):
+    if share in SHARES:
         shares.set_ylim(0, 1.03)
     told = "" if correlation.isnan() else f"Spearman correlation of estimate and {name}: {correlation:.2f}"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)

@@ -10,10 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from wgan.errors import UserError
 from wgan.files import write_whole
+from wgan.model.labels import list_sample_labels
 from wgan.model.sampling import sample_images
+from wgan.quality.classes import measure_classes, tabulate_classes
 from wgan.quality.figures import find_reference
 from wgan.quality.own import measure_own
-from wgan.run.building import build_data, build_own_figures
+from wgan.run.building import build_data, build_own_figures, find_classes
 from wgan.run.checks import check_values
 from wgan.run.folder import CHECKPOINTS, find_provenance
 from wgan.run.generator import load_generator
@@ -40,19 +42,23 @@ def evaluate(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     check_contents(folder, f"run={folder}")
     run = load_trusted(folder, list(cfg.trust))
-    names = [cfg.checkpoint]
-    if cfg.checkpoint == "all":
+    single, names = cfg.checkpoint != "all", [cfg.checkpoint]
+    if not single:
         names = sorted(path.stem for path in (folder / CHECKPOINTS).glob("epoch=*.ckpt"))
         if not names:
             raise UserError(f"checkpoint=all: {folder} has no checkpoints of epochs; set checkpoint=final")
     if run.data._target_ == "wgan.MNISTDigits":
         run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
-    known = find_reference(build_data(run))
+    data = build_data(run)
+    classes = find_classes(run, data)
+    known = find_reference(data, classes)
     own = build_own_figures(run)
     floor = known.floor | measure_own(own, known.held_out, known.images)
     n = len(known.images) if cfg.n == "auto" else cfg.n
     first = OmegaConf.select(run, "callbacks.quality.seed", default=run.seed) if cfg.seed == "auto" else cfg.seed
     seeds = [(first + k) % 2**64 for k in range(cfg.seeds)]
+    labels = list_sample_labels(n, classes) if classes else None
+    by_class: list[dict[int, Figures]] = []  # of each seed
     figures: dict[str, Figures] = {}
     errors: dict[str, Figures] = {}
     for name in names:
@@ -60,18 +66,25 @@ def evaluate(cfg: DictConfig) -> None:
         measured = []
         for seed in seeds:
             images = sample_images(generator, n, run.model.latent_dim, seed)
-            measured.append(known.measure(images) | measure_own(own, images, known.images))
+            measured.append(known.measure(images, labels) | measure_own(own, images, known.images))
+            if labels is not None and single:
+                by_class.append(measure_classes(known, images, labels))
         columns = {figure: [each[figure] for each in measured] for figure in floor}
         figures[name] = {figure: statistics.fmean(values) for figure, values in columns.items()}
         if len(seeds) > 1:
             root = math.sqrt(len(seeds))
             errors[name] = {figure: statistics.stdev(values) / root for figure, values in columns.items()}
 
-    single = len(names) == 1 and cfg.checkpoint != "all"
     lines = _list_figures if single else _list_checkpoints
     log.info("\n".join(lines(f"{n} samples", figures, errors, floor)))
     outcome = {"checkpoint": cfg.checkpoint, "n": n, "seeds": seeds, "floor": floor}
     outcome["figures"] = figures[cfg.checkpoint] if single else figures
+    if any(by_class):
+        outcome["by_class"] = means = {
+            label: {name: statistics.fmean(each[label][name] for each in by_class) for name in measured}
+            for label, measured in by_class[0].items()
+        }
+        log.info("\n".join(["", *_align_columns(tabulate_classes(means))]))
     if errors:
         outcome["standard_errors"] = errors[cfg.checkpoint] if single else errors
     write_whole(folder / EVALUATION, (json.dumps(outcome | find_provenance(), indent=2) + "\n").encode())
@@ -94,5 +107,9 @@ def _list_checkpoints(title: str, figures: dict[str, Figures], errors: dict[str,
         error = {figure: f" ± {value:.2g}" for figure, value in errors.get(name, {}).items()}
         rows.append([name, *(f"{value:.4g}{error.get(figure, '')}" for figure, value in each.items())])
     rows.append(["floor", *(f"{value:.4g}" for value in floor.values())])
+    return _align_columns(rows)
+
+
+def _align_columns(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

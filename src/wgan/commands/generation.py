@@ -11,15 +11,16 @@ from torch import Tensor
 
 from wgan.errors import UserError
 from wgan.files import write_whole
+from wgan.model.labels import ROW, find_classes, list_sample_labels
 from wgan.model.randomness import sample_latents
-from wgan.model.sampling import generate_images, sample_images
+from wgan.model.sampling import generate_images
 from wgan.pictures import arrange_grid, encode_animation, encode_png, enlarge
 from wgan.run.checks import check_values
 from wgan.run.generator import load_generator
 from wgan.run.rules import GENERATION_RULES, LARGEST
 from wgan.run.trust import load_trusted
 
-STEPS = 10  # images of a way from one latent point to another
+STEPS = ROW  # images of a way from one latent point to another, of one class
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,13 @@ def generate(cfg: DictConfig) -> None:
         raise UserError(f"scale={cfg.scale}: is too much for {cfg.n} images; n times scale² must be at most {LARGEST}")
     run = load_trusted(Path(cfg.run), list(cfg.trust))
     generator = load_generator(Path(cfg.run), run, None if cfg.checkpoint == "final" else cfg.checkpoint)
-    latent_dim = run.model.latent_dim
+    latent_dim, classes = run.model.latent_dim, find_classes(generator)
+    labels = list_labels(cfg, classes)
     if cfg.mode == "interpolation":
         ends = sample_latents(2 * cfg.n // STEPS, latent_dim, cfg.seed)
-        images = generate_images(generator, interpolate(ends[::2], ends[1::2], STEPS))
+        images = generate_images(generator, interpolate(ends[::2], ends[1::2], STEPS), labels)
     else:
-        images = sample_images(generator, cfg.n, latent_dim, cfg.seed)
+        images = generate_images(generator, sample_latents(cfg.n, latent_dim, cfg.seed), labels)
     if out.suffix == ".npz":
         array = BytesIO()
         # Grey images without their only channel.
@@ -56,9 +58,26 @@ def generate(cfg: DictConfig) -> None:
             out, encode_animation([enlarge(arrange_grid(images[step::STEPS]), cfg.scale) for step in range(STEPS)])
         )
     else:
-        picture = arrange_grid(images, columns=STEPS if cfg.mode == "interpolation" else None)
+        in_rows = cfg.mode == "interpolation" or (classes and cfg["class"] == "all")
+        picture = arrange_grid(images, columns=STEPS if in_rows else None)
         write_whole(out, encode_png(enlarge(picture, cfg.scale)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
+
+
+def list_labels(cfg: DictConfig, classes: tuple[int, ...]) -> Tensor:
+    """The labels of the images that are asked for, int64 (n,), of a generator with these classes.
+
+    Raises:
+        UserError: if the generator does not know the class.
+    """
+    asked = cfg["class"]
+    if asked == "all":
+        return list_sample_labels(cfg.n, classes)
+    if not classes:
+        raise UserError(f"class={asked}: this run has no classes, since model.conditional is false; leave class out")
+    if asked not in classes:
+        raise UserError(f"class={asked}: the run has no such class; choose one of {', '.join(map(str, classes))}")
+    return torch.full((cfg.n,), asked)
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:

@@ -1,13 +1,14 @@
 """Generator and critic for images in [-1, 1] whose height and width are multiples of 4."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wgan.errors import UserError
 from wgan.model.convolution import Conv2d, ConvTranspose2d, SingleChannelConv2d
@@ -22,9 +23,15 @@ class Critic(nn.Sequential):
     """Images (n, *image_shape) to scores (n, 1), unbounded, higher for real images. By default 70,081 parameters.
 
     `norm` is batch, layer (of all values of an image, with a scale and an offset a channel) or none.
+
+    Labels are projected (Miyato & Koyama 2018, equation 3): with the last layer's features f(x) the score is
+    w f(x) + b + y (V f(x) + c), for labels y, one-hot (n, label_dim). Nothing before that layer knows of them, so that
+    each method which keeps the critic Lipschitz is what it is without them.
     """
 
-    def __init__(self, *, image_shape: ImageShape = GREY_28, channels: int = 64, norm: str = "batch") -> None:
+    def __init__(
+        self, *, image_shape: ImageShape = GREY_28, label_dim: int = 0, channels: int = 64, norm: str = "batch"
+    ) -> None:
         height, width = _quarter(image_shape)
         super().__init__(
             Conv2d(image_shape[0], channels, kernel_size=4, stride=2, padding=1),
@@ -34,9 +41,16 @@ class Critic(nn.Sequential):
             _make_norm(norm, channels),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
             nn.Flatten(),
-            nn.Linear(channels * height * width, 1),
+            nn.Linear(channels * height * width, 1 + label_dim),
         )
         self.to(memory_format=torch.channels_last)  # the layout in which convolutions are faster
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images, with their labels where there are some, to scores."""
+        scores: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        if labels is None:
+            return scores
+        return scores[:, :1] + (scores[:, 1:] * labels).sum(dim=1, keepdim=True)
 
     def initialise(self, torch_rng: torch.Generator) -> None:
         """Draw the weights anew: kernels from N(0, 0.02), biases 0, and then the linear layer Xavier uniform."""
@@ -47,12 +61,18 @@ class Critic(nn.Sequential):
 
 
 class Generator(nn.Sequential):
-    """Latent points (n, latent_dim) to images (n, *image_shape) in [-1, 1]. By default 851,201 parameters."""
+    """Latent points (n, latent_dim) to images (n, *image_shape) in [-1, 1]. By default 851,201 parameters.
 
-    def __init__(self, *, latent_dim: int, image_shape: ImageShape = GREY_28, channels: int = 128) -> None:
+    Labels, one-hot (n, label_dim), are joined to the latent points, as long as these are on average: so the class has a
+    say from the beginning.
+    """
+
+    def __init__(
+        self, *, latent_dim: int, label_dim: int = 0, image_shape: ImageShape = GREY_28, channels: int = 128
+    ) -> None:
         height, width = _quarter(image_shape)
         super().__init__(
-            nn.Linear(latent_dim, channels * height * width),
+            nn.Linear(latent_dim + label_dim, channels * height * width),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
             nn.Unflatten(1, (channels, height, width)),
             ConvTranspose2d(channels, channels, kernel_size=4, stride=2, padding=1),
@@ -67,6 +87,13 @@ class Generator(nn.Sequential):
             nn.Tanh(),
         )
         self.to(memory_format=torch.channels_last)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent points, with the labels asked for where there are some, to images."""
+        if labels is not None:
+            latents = torch.cat([latents, math.sqrt(latents.shape[1]) * labels], dim=1)
+        images: Tensor = super().forward(latents)  # type: ignore[no-untyped-call]
+        return images
 
     def initialise(self, torch_rng: torch.Generator) -> None:
         """Draw the weights anew: kernels and the linear layer from N(0, 0.02), biases 0."""
@@ -114,11 +141,17 @@ def build_network(make: MakeNetwork, torch_rng: torch.Generator | None, **sizes:
         make: a class or function, which gets the `sizes` that it takes.
         torch_rng: a network with a method `initialise` draws its weights anew with it. None: weights do not matter.
         sizes: latent_dim, label_dim (0: there are no labels), image_shape (channels, height, width), a critic's norm.
+
+    Raises:
+        UserError: if it makes no network, or one that takes no labels where there are some.
     """
     parameters = inspect.signature(make).parameters.values()
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     taken = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
     typed = make.keywords if isinstance(make, partial) else {}
+    if sizes.get("label_dim") and not (takes_all or "label_dim" in taken):
+        name = getattr(make, "func", make).__qualname__
+        raise UserError(f"model.conditional=true: {name} takes no label_dim; let it take labels, or set false")
     network = make(**{name: sizes[name] for name in sizes if (takes_all or name in taken) and name not in typed})
     if not isinstance(network, nn.Module):
         raise UserError(f"model: {make} must make an nn.Module, and makes a {type(network).__name__}")

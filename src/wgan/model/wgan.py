@@ -1,6 +1,6 @@
 """The WGAN as a LightningModule: one training step is one iteration of the algorithm."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,11 +10,12 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wgan.errors import UserError
 from wgan.model import randomness
+from wgan.model.averaging import average_generator
 from wgan.model.clipping import WeightClipping
+from wgan.model.labels import give_labels, register_classes
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
@@ -30,9 +31,10 @@ class WGAN(LightningModule):
     A critic step takes as many generated images as real ones; the generator's step takes twice as many. With
     `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
     and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
-    as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
-    `ema_decay` keeps an exponential moving average of the generator's weights and of its norms' averages, a step an
-    iteration (Yazici et al. 2019): it is the generator then whose images are shown, measured and exported.
+    as clip_value. If it is `conditional`, both networks get labels, of the `classes` of the images; in a critic step
+    generated images have the labels of the real ones. `compile` compiles both networks (torch.compile). `tf32` lets a
+    GPU round the factors of products.
+    With `ema_decay` there is a moving average of the generator, whose images are shown, measured and exported.
     With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
@@ -50,6 +52,8 @@ class WGAN(LightningModule):
         critic_norm: str = "batch",
         lipschitz: Callable[..., LipschitzMethod] = WeightClipping,
         image_shape: ImageShape = GREY_28,
+        conditional: bool = False,
+        classes: Sequence[int] = (),
         warmup_n_critic: int = 100,
         warmup_iterations: int = 0,
         warmup_every: int = 0,
@@ -75,17 +79,17 @@ class WGAN(LightningModule):
                 f"model.critic_update=alternating: {type(self.lipschitz).__qualname__} has a penalty, which takes real "
                 "and generated images together; set model.critic_update=joint"
             )
-        sizes = {"latent_dim": latent_dim, "label_dim": 0, "image_shape": image_shape}
+        if conditional and len(classes) < 2:
+            raise UserError("model.conditional=true: needs images of several classes; set data.digit=[3,8] or all")
+        self.classes = tuple(classes)
+        sizes = {"latent_dim": latent_dim, "label_dim": len(classes), "image_shape": image_shape}
         torch_rng = randomness.open_weights_stream(seed)
         with randomness.seed_globally(torch_rng.initial_seed()):
             self.generator = build_network(generator, torch_rng, **sizes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
-        self.averaged: AveragedModel | None = None
-        if ema_decay is not None:
-            average = get_ema_multi_avg_fn(ema_decay)
-            self.averaged = AveragedModel(self.generator, multi_avg_fn=average, use_buffers=True)
-            self.averaged.requires_grad_(requires_grad=False)
+        register_classes(self.generator, classes)
+        self.averaged = None if ema_decay is None else average_generator(self.generator, ema_decay)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
@@ -144,47 +148,51 @@ class WGAN(LightningModule):
         """
         return sample_images(self.generator if raw else self.shown_generator, n, self.latent_dim, seed)
 
-    def training_step(self, real_images: Tensor, batch_idx: int) -> dict[str, Tensor]:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """One iteration: the critic steps, `n_critic` but in a warm-up, then one generator step.
 
         Args:
-            real_images: for all critic steps, (critic steps * half batch, channels, height, width) in [-1, 1].
+            batch: real images for all critic steps, (critic steps * half batch, channels, height, width) in [-1, 1];
+                labels, one-hot ((critic steps + 2) * half batch, label_dim), theirs and then the generator step's.
 
         Returns:
             c1 and c2, each the mean over the critic steps, and g: scalars.
         """
+        real_images, labels = batch
         critic_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
         if self.lr_decay == "linear":
             self.decay_learning_rates()
         critic_steps = self.count_critic_steps(self.current_epoch, batch_idx)
-        half_batches = real_images.chunk(critic_steps)
-        half_batch = len(half_batches[0])
+        half_batch = len(real_images) // critic_steps
         rng = randomness.open_stream(self.seed, Purpose.TRAINING_LATENTS, self.current_epoch, batch_idx)
-        latents = randomness.draw_latents(rng, (critic_steps + 2) * half_batch, self.latent_dim)
-        critic_latents, generator_latents = move_to_device(latents, self.device).split(
-            [len(real_images), 2 * half_batch]
-        )
+        latents = randomness.draw_latents(rng, len(labels), self.latent_dim)
+        parts = [len(real_images), 2 * half_batch]
+        critic_latents, generator_latents = move_to_device(latents, self.device).split(parts)
+        critic_labels, generator_labels = labels.split(parts)
         penalty_rng = randomness.open_stream(self.seed, Purpose.PENALTY, self.current_epoch, batch_idx)
 
         losses_real, losses_generated = [], []
-        for real, latent in zip(half_batches, critic_latents.chunk(critic_steps), strict=True):
+        half_batches = (each.split(half_batch) for each in (real_images, critic_latents, critic_labels))
+        for real, latent, label in zip(*half_batches, strict=True):
+            generator, critic = give_labels(self.generator, label), give_labels(self.critic, label)
             with torch.no_grad():
                 # In training mode: the critic would learn to see moving averages, and the losses would run away.
-                generated = self.generator(latent)
-            c1 = wasserstein_loss(self.critic(real), REAL)
+                generated = generator(latent)
+            c1 = wasserstein_loss(critic(real), REAL)
             if self.critic_update == "joint":
-                c2 = wasserstein_loss(self.critic(generated), GENERATED)
-                penalty = self.lipschitz.penalty(self.critic, real, generated, penalty_rng)
+                c2 = wasserstein_loss(critic(generated), GENERATED)
+                penalty = self.lipschitz.penalty(critic, real, generated, penalty_rng)
                 self.update_critic(critic_optimizer, c1 + c2 + penalty)
             else:
                 self.update_critic(critic_optimizer, c1)
-                c2 = wasserstein_loss(self.critic(generated), GENERATED)
+                c2 = wasserstein_loss(critic(generated), GENERATED)
                 self.update_critic(critic_optimizer, c2)
             losses_real.append(c1.detach())
             losses_generated.append(c2.detach())
 
         with self.toggled_optimizer(generator_optimizer):  # no gradients for the critic
-            g = wasserstein_loss(self.critic(self.generator(generator_latents)), REAL)
+            generator, critic = (give_labels(each, generator_labels) for each in (self.generator, self.critic))
+            g = wasserstein_loss(critic(generator(generator_latents)), REAL)
             self.update(generator_optimizer, g)
         if self.averaged is not None:
             self.averaged.update_parameters(self.generator)

@@ -5,6 +5,7 @@ values can be compared with each other, not with published ones.
 """
 
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -15,7 +16,7 @@ from torchmetrics.image import FrechetInceptionDistance, KernelInceptionDistance
 from wgan.data.images import ImageData
 from wgan.quality.classifier import FEATURES, load_classifier
 from wgan.quality.neighbours import find_nearest, measure_coverage, measure_density
-from wgan.quality.ranking import list_figures
+from wgan.quality.ranking import CLASS_ACCURACY, list_figures
 
 # The neighbours that make a neighbourhood: k of Kynkäänniemi et al. 2019, and of Naeem et al. 2020.
 PRECISION_K, DENSITY_K = 3, 5
@@ -31,19 +32,32 @@ class Reference:
     """Real images, uint8 (N, channels, height, width), to measure others against; all on the CPU.
 
     `held_out` are real images that are not trained on: their figures are the floor. `digits` are the digits of MNIST
-    that the images show. The classifier knows no others: of other images only nearest_distance is measured.
+    that the images show. The classifier knows no others: of other images only nearest_distance is measured. Labels,
+    int64 (N,), of a conditional run's images are the digits that they show.
     """
 
-    def __init__(self, images: Tensor, held_out: Tensor, digits: tuple[int, ...] | None) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        held_out: Tensor,
+        digits: tuple[int, ...] | None,
+        labels: Tensor | None = None,
+        held_out_labels: Tensor | None = None,
+    ) -> None:
         self.images = images
         self.held_out = held_out
         self.digits = digits
+        self.labels = labels
+        self.held_out_labels = held_out_labels
         if digits:
             self.classifier = load_classifier()
             self.features, _ = self.classifier.classify(images)
 
-    def measure(self, images: Tensor) -> dict[str, float]:
+    def measure(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Measure images, uint8 (n, channels, height, width), n >= 4; the same images have the same figures.
+
+        Args:
+            labels: the digits that they were asked to show, int64 (n,), of a conditional generator.
 
         Returns:
             fid_mnist, kid_mnist: distances to the real images, smaller is better (Heusel et al. 2017; Binkowski et al.
@@ -56,12 +70,13 @@ class Reference:
                 real images are taken as are held out; for coverage, as many as there are images, at most.
             digit_share: share in [0, 1] that the classifier takes for a wanted digit; not of all ten, where it is 1.
             nearest_distance: mean Euclidean distance to the nearest real image, pixels in [0, 1]; 0 of copies.
+            class_accuracy: share in [0, 1] that the classifier takes for the digit asked for; with labels only.
         """
-        figures = self._measure_digits(images) if self.digits else {}
+        figures = self._measure_digits(images, labels) if self.digits else {}
         figures["nearest_distance"] = find_nearest(images, self.images)[1].mean().item()
-        return {name: figures[name] for name in list_figures(self.digits)}
+        return {name: figures[name] for name in list_figures(self.digits, conditional=labels is not None)}
 
-    def _measure_digits(self, images: Tensor) -> dict[str, float]:
+    def _measure_digits(self, images: Tensor, labels: Tensor | None) -> dict[str, float]:
         features, digits = self.classifier.classify(images)
         real = _thin(self.features, len(self.held_out))
         n = min(len(features), len(real))
@@ -75,24 +90,26 @@ class Reference:
             "density": measure_density(features, real, min(DENSITY_K, len(real) - 1)),
             "coverage": measure_coverage(few, few_real, min(DENSITY_K, n - 1)),
             "digit_share": torch.isin(digits, torch.tensor(self.digits)).float().mean().item(),
-        }
+        } | ({} if labels is None else {CLASS_ACCURACY: (digits == labels).float().mean().item()})
 
     @cached_property
     def floor(self) -> dict[str, float]:
         """The figures of the held-out images."""
-        return self.measure(self.held_out)
+        return self.measure(self.held_out, self.held_out_labels)
 
 
 _latest: dict[object, Reference] = {}  # at most one: the jobs of a sweep mostly have the same images
 
 
-def find_reference(data: ImageData) -> Reference:
-    """Find the reference that a data set's images are."""
-    images = data.training_images
-    key = (data.digits, images.shape, data.digest)
+def find_reference(data: ImageData, classes: Sequence[int] = ()) -> Reference:
+    """Find the reference that a data set's images are; with labels for a conditional run, which has classes."""
+    images, labels = data.training_set
+    key = (data.digits, images.shape, data.digest, tuple(classes))
     if key not in _latest:
         _latest.clear()
-        _latest[key] = Reference(images, data.load(train=False)[0], data.digits)
+        held_out, held_out_labels = data.load(train=False)
+        of_classes = (labels, held_out_labels) if classes else ()
+        _latest[key] = Reference(images, held_out, data.digits, *of_classes)
     return _latest[key]
 
 

@@ -7,17 +7,18 @@ FIGURES_OF_IMAGES = (
     "nearest_distance",
 )
 LOSSES = ("wasserstein", "c1", "c2", "g")
-FIGURES = (*FIGURES_OF_IMAGES, *LOSSES)
+CLASS_ACCURACY = "class_accuracy"  # of conditional runs
+FIGURES = (*FIGURES_OF_IMAGES, CLASS_ACCURACY, *LOSSES)
 
 FINAL = "final/"  # how the names of a run's final figures begin on the boards
 
 
-def list_figures(digits: Sequence[int] | None) -> list[str]:
+def list_figures(digits: Sequence[int] | None, *, conditional: bool = False) -> list[str]:
     """The figures of images that show these of MNIST's digits; None: other images."""
     if digits is None:
         return ["nearest_distance"]
     left_out = "digit_share" if len(set(digits)) == 10 else ""  # of all ten digits it is always 1
-    return [name for name in FIGURES_OF_IMAGES if name != left_out]
+    return [name for name in FIGURES_OF_IMAGES if name != left_out] + [CLASS_ACCURACY] * conditional
 
 
 def name_figure(objective: str) -> str:

@@ -16,6 +16,7 @@ from wgan.callbacks.quality import Quality
 from wgan.data.images import ImageData
 from wgan.errors import UserError
 from wgan.model import randomness
+from wgan.model.labels import register_classes
 from wgan.model.networks import Generator, ImageShape, build_network
 from wgan.model.wgan import WGAN
 from wgan.quality.own import OwnFigure
@@ -41,8 +42,8 @@ def check_buildable(configurations: Sequence[DictConfig]) -> None:
         data = build_data(cfg)
         source = str({key: value for key, value in cfg.data.items() if key not in ("batch_size", "n_critic", "seed")})
         data.share_images(loaded.setdefault(source, data))
-        build_model(cfg, data.image_shape)
-        check_objective(cfg, build_callbacks(cfg), data)
+        model = build_model(cfg, data.image_shape, find_classes(cfg, data))
+        check_objective(cfg, build_callbacks(cfg), data, model.classes)
 
 
 def build_data(cfg: DictConfig) -> ImageData:
@@ -51,8 +52,13 @@ def build_data(cfg: DictConfig) -> ImageData:
     return data
 
 
-def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
-    """The model of a run, for images of this shape; PyTorch's global random state stays as it is.
+def find_classes(cfg: DictConfig, data: ImageData) -> tuple[int, ...]:
+    """The classes of a conditional run; none of another."""
+    return data.classes if cfg.model.get("conditional") else ()
+
+
+def build_model(cfg: DictConfig, image_shape: ImageShape, classes: Sequence[int] = ()) -> WGAN:
+    """The model of a run, for images of this shape and these classes; PyTorch's global random state stays as it is.
 
     Raises:
         hydra.errors.InstantiationException: if a class does not take what is configured.
@@ -62,13 +68,13 @@ def build_model(cfg: DictConfig, image_shape: ImageShape) -> WGAN:
     with randomness.seed_globally(randomness.open_weights_stream(cfg.seed).initial_seed()):
         make = instantiate(settings, _partial_=True, _convert_="all")
         try:
-            model: WGAN = make(image_shape=image_shape)
+            model: WGAN = make(image_shape=image_shape, **({"classes": classes} if classes else {}))
         except (RuntimeError, TypeError, ValueError) as error:
             raise InstantiationException(f"{error}\nfull_key: model") from error
     return model
 
 
-def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> nn.Module:
+def build_generator(cfg: DictConfig, image_shape: ImageShape, classes: Sequence[int], largest: int) -> nn.Module:
     """The generator alone, whose weights are to be loaded.
 
     Raises:
@@ -77,14 +83,16 @@ def build_generator(cfg: DictConfig, image_shape: ImageShape, largest: int) -> n
     make: Any = Generator
     if "generator" in cfg.model:
         make = instantiate(_with_partials(cfg.model, LATER).generator, _convert_="all")
-    sizes = {"latent_dim": cfg.model.latent_dim, "label_dim": 0, "image_shape": image_shape}
+    sizes = {"latent_dim": cfg.model.latent_dim, "label_dim": len(classes), "image_shape": image_shape}
     with randomness.seed_globally(0):
         if make is Generator or make.func.__module__.startswith(("wgan.", "torch.")):
             with torch.device("meta"):  # which takes no memory: a stranger may ask for much
                 parameters = sum(each.numel() for each in build_network(make, None, **sizes).parameters())
             if parameters > largest:
                 raise ValueError(f"the generator has {parameters} parameters")
-        return build_network(make, None, **sizes)
+        generator = build_network(make, None, **sizes)
+    register_classes(generator, classes)
+    return generator
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
@@ -114,7 +122,7 @@ def build_loggers(cfg: DictConfig, folder: Path, after: int) -> list[Logger]:
     return loggers
 
 
-def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData) -> None:
+def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData, classes: Sequence[int]) -> None:
     """Raises UserError if the figure that the objective names will not be measured."""
     name = name_figure(cfg.objective)
     quality = next((callback for callback in callbacks if isinstance(callback, Quality)), None)
@@ -122,7 +130,7 @@ def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData)
         return
     if quality is None:
         raise UserError(f"objective={cfg.objective}: needs callbacks.quality; keep it, or set objective=wasserstein")
-    if name not in (measured := quality.list_figures(data)):
+    if name not in (measured := quality.list_figures(data, classes)):
         there = ", ".join((*measured, *LOSSES))
         raise UserError(f"objective={cfg.objective}: is not measured of these images; choose one of {there}")
 

@@ -24,7 +24,7 @@ from wgan.model.memory import keep_freed_memory
 from wgan.model.wgan import WGAN
 from wgan.quality.ranking import compute_objective
 from wgan.run import folder as runs
-from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective
+from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective, find_classes
 from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place
 from wgan.run.configuration import list_trust_needed, resolve_references
 from wgan.run.continuing import find_newest_checkpoint
@@ -56,9 +56,9 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     provenance = runs.find_provenance()
     data = build_data(cfg)
-    module = build_model(cfg, data.image_shape)
+    module = build_model(cfg, data.image_shape, find_classes(cfg, data))
     callbacks, timer = build_callbacks(cfg), Timer()
-    check_objective(cfg, callbacks, data)
+    check_objective(cfg, callbacks, data, module.classes)
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint):  # else the first logger says where
             callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)

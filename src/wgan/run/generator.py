@@ -5,13 +5,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from wgan.errors import UserError
 from wgan.files import read_regular, write_whole
+from wgan.model.labels import CLASSES
 from wgan.model.networks import GREY_28, ImageShape
 from wgan.run.building import build_generator
 from wgan.run.checkpoints import DamagedError, list_newest_first, read_checkpoint
@@ -64,7 +66,7 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
             result = read_result(folder)
             warn_of_other_code(folder / RESULT, result)
             shape = result.get("image_shape", GREY_28)
-        generator = build_generator(cfg, _image_shape(shape), LARGEST_GENERATOR // 4)
+        generator = build_generator(cfg, _image_shape(shape), _classes(weights), LARGEST_GENERATOR // 4)
         generator.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError, DamagedError) as error:
         raise UserError(f"run={folder}: {path.name} or {CONFIGURATION} is damaged; name another run") from error
@@ -94,6 +96,14 @@ def _generator_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
     state = checkpoint["state_dict"]
     prefix = "averaged.module." if "averaged.n_averaged" in state else "generator."
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _classes(weights: dict[str, Tensor]) -> list[int]:
+    """Raises ValueError if they are none, or could be far more than a file holds: a tensor can repeat its numbers."""
+    found = weights.get(CLASSES, torch.empty(0, dtype=torch.int64))
+    if found.dtype != torch.int64 or found.ndim != 1 or not found.is_contiguous():
+        raise ValueError(CLASSES)
+    return found.tolist()
 
 
 def _image_shape(found: Any) -> ImageShape:

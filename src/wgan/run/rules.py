@@ -72,6 +72,7 @@ RULES = {
         lambda value: value is None or (is_number(value) and 0 <= value < 1),
         "null, or a number in [0, 1), such as 0.99",
     ),
+    "model.conditional": SWITCH,
     "model.compile": SWITCH,
     "model.tf32": SWITCH,
     "optimizer.lr": POSITIVE,
@@ -132,6 +133,7 @@ GENERATION_RULES = {
     ),
     "n": whole(1, LARGEST),
     "seed": SEED,
+    "class": Rule(lambda value: value == "all" or type(value) is int, "all, or a class, such as 3"),
     "mode": one_of("samples", "interpolation"),
     "scale": whole(1, 100),
     "out": Rule(
