@@ -180,7 +180,7 @@ def test_a_run_goes_on_to_the_same_bits_and_nothing_that_looks_changes_them(name
     assert [(row["iteration"], row["epoch"]) for row in table] == [("3", "1"), ("6", "2")]
     events = events_of(tmp_path / "parts")
     for figure in ("gradient_norm_real", "gradient_norm_generated", *figures):
-        points, wanted = (each.Scalars(f"critic/{figure}") for each in (events, events_of(tmp_path / "whole")))
+        points, wanted = (each.Scalars(f"lipschitz/{figure}") for each in (events, events_of(tmp_path / "whole")))
         assert [(point.step, point.value) for point in points] == [(point.step, point.value) for point in wanted]
         assert [point.step for point in points] == [3, 6]
         assert [point.value for point in points] == pytest.approx([float(row[figure]) for row in table], rel=1e-6)

@@ -60,7 +60,7 @@ def test_it_is_trained_and_measured(run: Path) -> None:
     for name in ("samples/epoch=001.png", "nearest.png"):
         with Image.open(run / name) as picture:
             assert picture.mode == "RGB"
-    assert [point.step for point in events_of(run).Scalars("critic/largest_weight")] == [3, 6, 9]
+    assert [point.step for point in events_of(run).Scalars("lipschitz/largest_weight")] == [3, 6, 9]
 
 
 def test_the_lines_that_it_prints_work(run: Path) -> None:

@@ -71,7 +71,7 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
     for tag, column in (("critic/loss_real", "c1"), ("generator/loss", "g")):
         assert [point.step for point in events.Scalars(tag)] == list(range(1, EPOCHS * ITERATIONS + 1))
         assert [point.value for point in events.Scalars(tag)] == [float(row[column]) for row in rows(folder)]
-    for points in (*map(events.Scalars, ("critic/clip_saturation", "quality/recall")), events.Images("samples")):
+    for points in (*map(events.Scalars, ("lipschitz/clip_saturation", "quality/recall")), events.Images("samples")):
         assert [point.step for point in points] == [3, 6, 9]
     assert [point.step for point in events.Scalars("final/recall")] == [9]
 

@@ -31,7 +31,7 @@ def test_curves_have_a_point_an_iteration(smoke_run: Run) -> None:
         "critic/wasserstein": "wasserstein",
     }
     quality = {f"{place}/{name}" for place in ("quality", "final") for name in FIGURES_OF_IMAGES}
-    critic = {f"critic/{name}" for name in ("gradient_norm_real", "gradient_norm_generated", "clip_saturation")}
+    critic = {f"lipschitz/{name}" for name in ("gradient_norm_real", "gradient_norm_generated", "clip_saturation")}
     assert set(events.Tags()["scalars"]) == {*columns, *quality, *critic}
     metrics = np.genfromtxt(smoke_run.folder / "metrics.csv", delimiter=",", names=True)
     for tag, column in columns.items():
@@ -44,13 +44,13 @@ def test_curves_have_a_point_an_iteration(smoke_run: Run) -> None:
 
 def test_what_each_epoch_adds(smoke_run: Run) -> None:
     events = events_of(smoke_run.folder)
-    saturation = events.Scalars("critic/clip_saturation")
+    saturation = events.Scalars("lipschitz/clip_saturation")
     assert [point.step for point in saturation] == [5, 10]
     assert all(0 < point.value <= 1 for point in saturation)
     assert events.Tags()["images"] == ["samples"]
     assert [image.step for image in events.Images("samples")] == [5, 10]
-    assert events.Tags()["histograms"] == ["critic/kernel_1", "critic/kernel_2"]
-    histogram = events.Histograms("critic/kernel_2")[-1].histogram_value
+    assert events.Tags()["histograms"] == ["weights/kernel_1", "weights/kernel_2"]
+    histogram = events.Histograms("weights/kernel_2")[-1].histogram_value
     assert histogram.num == 8 * 8 * 4 * 4
     assert (histogram.min, histogram.max) == pytest.approx((-0.01, 0.01))
 

@@ -24,8 +24,9 @@ IMAGES = 100  # at which gradients are measured, real and generated ones
 class CriticWeights(Callback):
     """At the end of each epoch, in critic.csv and on the boards:
 
-    critic/gradient_norm_real, critic/gradient_norm_generated: mean norm of the critic's gradient at images, in eval
-    mode; of a 1-Lipschitz critic no norm is larger than 1. The method's own figures, as critic/clip_saturation.
+    lipschitz/gradient_norm_real, lipschitz/gradient_norm_generated: mean norm of the critic's gradient at images, in
+    eval mode; of a 1-Lipschitz critic no norm is larger than 1. The method's own figures, as lipschitz/clip_saturation.
+    These names come after those of the losses, with which TensorBoard opens.
     Histograms of the kernels, on the boards alone.
     """
 
@@ -55,10 +56,10 @@ class CriticWeights(Callback):
             }
             figures |= module.lipschitz.figures(module.critic)
             named = {name: value.item() for name, value in figures.items()}
-            show_scalars(trainer, {f"critic/{name}": value for name, value in named.items()}, module.iteration)
+            show_scalars(trainer, {f"lipschitz/{name}": value for name, value in named.items()}, module.iteration)
             convolutions = (layer for layer in module.critic.modules() if isinstance(layer, nn.Conv2d))
             for number, layer in enumerate(convolutions, start=1):
-                show_histogram(trainer, f"critic/kernel_{number}", layer.weight, module.iteration)
+                show_histogram(trainer, f"weights/kernel_{number}", layer.weight, module.iteration)
         named |= {"iteration": module.iteration, "epoch": trainer.current_epoch + 1}
         row = [named.get(name, math.nan) for name in self.table.columns]
         self.table.append(torch.tensor([row], dtype=torch.float64))
