@@ -29,7 +29,7 @@ NO_HYPERPARAMETERS = {
 
 
 # Numbers, lists and words: a column of HParams has one type.
-TEXTS = ("data.digit", "model.ema_decay")
+TEXTS = ("data.digit", "data.label", "model.ema_decay")
 
 CLASSES = ("optimizer.", "model.generator.", "model.critic.", "model.lipschitz.")  # those that one chooses
 
