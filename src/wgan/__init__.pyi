@@ -14,6 +14,7 @@ from .data.folder import FolderImages as FolderImages
 from .data.images import ImageData as ImageData
 from .data.like_mnist import LikeMNIST as LikeMNIST
 from .data.mnist import MNISTDigits as MNISTDigits
+from .data.stacked import StackedMNIST as StackedMNIST
 from .model.clipping import WeightClipping as WeightClipping
 from .model.gradient_penalty import GradientPenalty as GradientPenalty
 from .model.lipschitz import LipschitzMethod as LipschitzMethod
@@ -21,6 +22,8 @@ from .model.networks import Critic as Critic
 from .model.networks import Generator as Generator
 from .model.spectral_norm import SpectralNorm as SpectralNorm
 from .model.wgan import WGAN as WGAN
+from .quality.modes import ModeDivergence as ModeDivergence
+from .quality.modes import Modes as Modes
 from .run.log import RunLog as RunLog
 from .sweeps.launch import Launch as Launch
 

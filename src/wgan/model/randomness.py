@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     SAMPLE_LATENTS = 3
     PENALTY = 4
     LABELS = 5
+    STACKS = 6
 
 
 def open_stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -45,7 +45,7 @@ PLACES = (
     Place("data", ImageData),
     Place("trainer", Trainer),
     Place("logger.*", Logger, ("wgan",)),
-    Place("callbacks.*.figures.*", None, ()),
+    Place("callbacks.*.figures.*", None, ("wgan",)),
     Place("callbacks.*", Callback),
     # Networks are made by classes or functions, whose arguments may be layers.
     Place("model.generator", None, ("wgan", "torch.nn")),
