@@ -31,8 +31,8 @@ class WGAN(LightningModule):
     `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
     and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
     as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
-    `ema_decay` keeps an exponential moving average of the generator's weights and of its norms' averages, a step an
-    iteration (Yazici et al. 2019): it is the generator then whose images are shown, measured and exported.
+    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration, beside the latest
+    averages of its norms (Yazici et al. 2019): its images are the ones then that are shown and measured.
     With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
@@ -83,8 +83,7 @@ class WGAN(LightningModule):
             self.lipschitz.prepare(self.critic)
         self.averaged: AveragedModel | None = None
         if ema_decay is not None:
-            average = get_ema_multi_avg_fn(ema_decay)
-            self.averaged = AveragedModel(self.generator, multi_avg_fn=average, use_buffers=True)
+            self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
             self.averaged.requires_grad_(requires_grad=False)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
