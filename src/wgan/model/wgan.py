@@ -10,10 +10,10 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wgan.errors import UserError
 from wgan.model import randomness
-from wgan.model.averaging import average_generator
 from wgan.model.clipping import WeightClipping
 from wgan.model.labels import give_labels, register_classes
 from wgan.model.lipschitz import LipschitzMethod
@@ -34,7 +34,9 @@ class WGAN(LightningModule):
     as clip_value. If it is `conditional`, both networks get labels, of the `classes` of the images; in a critic step
     generated images have the labels of the real ones. `compile` compiles both networks (torch.compile). `tf32` lets a
     GPU round the factors of products.
-    With `ema_decay` there is a moving average of the generator, whose images are shown, measured and exported.
+    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration, beside the latest
+    averages of its norms (Yazici et al. 2019): its images are the ones then that are shown, measured and exported.
+    With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
@@ -89,7 +91,10 @@ class WGAN(LightningModule):
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
         register_classes(self.generator, classes)
-        self.averaged = None if ema_decay is None else average_generator(self.generator, ema_decay)
+        self.averaged: AveragedModel | None = None
+        if ema_decay is not None:
+            self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+            self.averaged.requires_grad_(requires_grad=False)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
