@@ -81,9 +81,9 @@ class WGAN(LightningModule):
         torch_rng = randomness.open_weights_stream(seed)
         with randomness.seed_globally(torch_rng.initial_seed()):
             self.generator = build_network(generator, torch_rng, **sizes)
+            register_classes(self.generator, classes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
-        register_classes(self.generator, classes)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
