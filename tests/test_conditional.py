@@ -151,6 +151,16 @@ def test_the_generator_knows_its_classes_from_its_file_and_configuration(run: Pa
     assert find_classes(build_model(cfg, GREY_28).generator) == ()
 
 
+def test_classes_of_a_stranger_can_be_far_more_than_their_file(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    path = folder / "checkpoints" / "last.ckpt"
+    contents = torch.load(path, weights_only=True)
+    contents["state_dict"]["generator.class_of_label"] = torch.zeros(1, dtype=torch.int64).expand(10**12)
+    torch.save(contents, path)
+    with pytest.raises(UserError, match=r"last\.ckpt or \.hydra/config\.yaml is damaged"):
+        load_generator(folder, load_trusted(folder, None), "last")
+
+
 def test_images_of_a_class(run: Path, tmp_path: Path, run_main: Callable[..., str]) -> None:
     for asked in ("all", "3", "8"):
         assert run_main("generate.py", f"run={run}", f"class={asked}", "n=40", f"out={asked}.npz") == ""

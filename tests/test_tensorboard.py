@@ -102,6 +102,7 @@ def test_hyperparameters_name_each_value_once() -> None:
         "model.n_critic": 5,
         "model.critic_update": "alternating",
         "model.critic_norm": "batch",
+        "model.conditional": False,
         "model.warmup_n_critic": 100,
         "model.warmup_iterations": 0,
         "model.warmup_every": 0,

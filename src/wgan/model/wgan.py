@@ -37,7 +37,6 @@ class WGAN(LightningModule):
     `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration, beside the latest
     averages of its norms (Yazici et al. 2019): its images are the ones then that are shown, measured and exported.
     With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
-    With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
     def __init__(
@@ -88,9 +87,9 @@ class WGAN(LightningModule):
         torch_rng = randomness.open_weights_stream(seed)
         with randomness.seed_globally(torch_rng.initial_seed()):
             self.generator = build_network(generator, torch_rng, **sizes)
+            register_classes(self.generator, classes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
-        register_classes(self.generator, classes)
         self.averaged: AveragedModel | None = None
         if ema_decay is not None:
             self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
