@@ -54,18 +54,33 @@ def import_all() -> None:
     hydra.core.plugins.Plugins.instance()  # which imports all there are
 
 
+def fill_caches() -> None:
+    """What a process keeps that has composed a configuration, told its code and drawn a plot."""
+    import matplotlib.figure
+    from hydra import compose, initialize_config_dir
+
+    from wgan import PROJECT
+    from wgan.run.code import describe_code
+
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        compose("train", ["experiment=smoke", "~callbacks.quality", "+model.critic.channels=8"])
+    describe_code()
+    figure = matplotlib.figure.Figure(layout="constrained")
+    figure.subplots().plot([1, 2], label="1")
+    figure.legend()
+    figure.savefig(io.BytesIO())
+
+
 def prepare_figures() -> None:
     """What each run with figures of quality begins with, in half of a short one's time: features of 7,293 sevens.
 
     They are those of one thread; with more, which the server cannot have, they would round otherwise.
     """
-    import matplotlib.figure
     import torch
 
     from wgan.data.mnist import MNISTDigits
     from wgan.quality.figures import find_reference
 
-    matplotlib.figure.Figure().savefig(io.BytesIO())  # finds the fonts
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     len(find_reference(MNISTDigits(root="data", digit=7, batch_size=64, n_critic=5, seed=0)).floor)
@@ -201,6 +216,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, and they the server
     import_all()
+    fill_caches()
     prepare_figures()
     path = os.environ.get("PYTHONPATH")
     del sys.path[: 1 + len(path.split(os.pathsep) if path else ())]  # each process has its own

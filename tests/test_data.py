@@ -28,6 +28,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which all is unpacked."""
+    root = tmp_path_factory.mktemp("unpacked")
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in PACKED:
+        shutil.copy(RAW / name, raw)
+    load_mnist(root)
+    return root
+
+
 def digits(digit: int | str | list[int], batch_size: int = 64, n_critic: int = 5, seed: int = 0) -> MNISTDigits:
     data = MNISTDigits(root="data", digit=digit, batch_size=batch_size, n_critic=n_critic, seed=seed)
     data.setup("fit")
@@ -120,8 +132,10 @@ def alter(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [truncate, alter])
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_damaged_file_is_refused_by_name_until_restored(root: Path, name: str, damage: object) -> None:
-    load_mnist(root)
+def test_damaged_file_is_refused_by_name_until_restored(
+    tmp_path: Path, unpacked: Path, name: str, damage: object
+) -> None:
+    root = shutil.copytree(unpacked, tmp_path / "data")
     path = root / "MNIST" / "raw" / name
     assert callable(damage)
     damage(path)

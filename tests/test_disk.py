@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import command, configuration, contents, pasted, result
 from processes import Process
-from test_resuming import RUN, assert_same_run
+from test_resuming import LARGE, assert_same_run
 
 from wgan.run.training import train
 
@@ -32,13 +32,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
-    train(configuration(*RUN), folder)
+    train(configuration(*LARGE), folder)
     return folder
 
 
 @needs_root
 def test_a_full_disk(disk: Path, uninterrupted: Path) -> None:
-    process = command("train.py", *RUN, f"hydra.run.dir={disk}/run", cwd=disk.parent)
+    process = command("train.py", *LARGE, f"hydra.run.dir={disk}/run", cwd=disk.parent)
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == (
         f"error: {disk}/run: No space left on device; what the run has saved is intact: mend this, "
@@ -59,16 +59,17 @@ def test_a_full_disk(disk: Path, uninterrupted: Path) -> None:
 @needs_root
 def test_a_disk_that_is_full_from_the_start(disk: Path) -> None:
     (disk / "ballast").write_bytes(bytes(20 * 2**20))
-    process = command("train.py", *RUN, f"hydra.run.dir={disk}/run", cwd=disk.parent)
+    process = command("train.py", *LARGE, f"hydra.run.dir={disk}/run", cwd=disk.parent)
     assert process.returncode == 1
     assert "No space left on device" in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_folder_that_cannot_be_written(disk: Path, uninterrupted: Path) -> None:
     mount("-o", "remount,size=200m", str(disk))
-    assert command("train.py", *RUN, "trainer.max_epochs=1", f"hydra.run.dir={disk}/run", cwd=disk).returncode == 0
+    assert command("train.py", *LARGE, "trainer.max_epochs=1", f"hydra.run.dir={disk}/run", cwd=disk).returncode == 0
     saved = contents(disk / "run")
     mount("-o", "remount,ro", str(disk))
     for arguments in ([f"hydra.run.dir={disk}/new"], [f"resume={disk}/run", "trainer.max_epochs=3"]):
@@ -84,9 +85,10 @@ def test_a_folder_that_cannot_be_written(disk: Path, uninterrupted: Path) -> Non
     assert_same_run(disk / "run", uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     """As a quota: the checkpoint is the first file that is too large."""
-    typed = ("train.py", *RUN, f"hydra.run.dir={tmp_path}/run")
+    typed = ("train.py", *LARGE, f"hydra.run.dir={tmp_path}/run")
     process = Process(*typed, cwd=tmp_path, limits={"RLIMIT_FSIZE": 2**21})
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1

@@ -19,6 +19,7 @@ ODD = 'it\'s "so" ~(1) größe $HOME [3,8] a=b,c!'
 SHELLS = [shell for shell in ("bash", "zsh") if shutil.which(shell)]
 
 
+@pytest.mark.slow
 def test_printed_lines_can_be_pasted_anywhere_whatever_the_folder(tmp_path: Path) -> None:
     process = command("train.py", *BARE, f"hydra.run.dir={ODD}", cwd=tmp_path)
     assert (process.returncode, process.stderr) == (0, "")

@@ -71,6 +71,7 @@ def test_the_lines_that_it_prints_work(run: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_has_the_same_bits(run: Path, tmp_path: Path) -> None:
     process = Process("train.py", *OWN, "hydra.run.dir=run", cwd=tmp_path)
     until(lambda: (tmp_path / "run" / "checkpoints" / "epoch=001.ckpt").exists())
@@ -100,6 +101,7 @@ def test_it_is_evaluated_against_its_own_images(run: Path, run_main: Callable[..
         assert found["floor"][name] == pytest.approx(result(run)[f"{name}_floor"])
 
 
+@pytest.mark.slow
 def test_it_is_swept_over(tmp_path: Path) -> None:
     swept = ("sweep=own", "model.penalty_weight=0.1,1.0")
     process = command("train.py", "-m", *OWN, *swept, cwd=tmp_path)

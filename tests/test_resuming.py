@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PROJECT, command, configuration, contents, pasted, result, rows
+from conftest import PROJECT, SMALL, command, configuration, contents, pasted, result, rows
 from PIL import Image
 from processes import Process
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
@@ -26,7 +26,7 @@ from wgan.run.training import train
 
 EPOCHS = 3
 ITERATIONS = 3  # of an epoch
-RUN = (
+LARGE = (  # the default networks
     "trainer=cpu",
     f"trainer.max_epochs={EPOCHS}",
     f"trainer.limit_train_batches={ITERATIONS}",
@@ -35,6 +35,7 @@ RUN = (
     "callbacks.quality.n=10",
     "callbacks.quality.final_n=12",
 )
+RUN = (*LARGE, *SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +103,16 @@ def assert_equal(found: Any, wanted: Any) -> None:
         ("metrics.csv", 3, 3),
         ("last.ckpt", 2, 3),
         ("result.json", 1, 9),
-        pytest.param("metrics.csv", 1, 0, marks=pytest.mark.slow),
-        pytest.param("epoch=001.png", 1, 0, marks=pytest.mark.slow),
-        pytest.param("epoch=001.ckpt", 1, 0, marks=pytest.mark.slow),
-        pytest.param("epoch=002.ckpt", 1, 3, marks=pytest.mark.slow),
-        pytest.param("quality.csv", 2, 3, marks=pytest.mark.slow),
-        pytest.param("quality.csv", 4, 9, marks=pytest.mark.slow),
-        pytest.param("quality.png", 1, 9, marks=pytest.mark.slow),
-        pytest.param("progress.gif", 1, 9, marks=pytest.mark.slow),
-        pytest.param("last.ckpt", 3, 6, marks=pytest.mark.slow),
-        pytest.param("generator.safetensors", 1, 9, marks=pytest.mark.slow),
+        ("metrics.csv", 1, 0),
+        ("epoch=001.png", 1, 0),
+        ("epoch=001.ckpt", 1, 0),
+        ("epoch=002.ckpt", 1, 3),
+        ("quality.csv", 2, 3),
+        ("quality.csv", 4, 9),
+        ("quality.png", 1, 9),
+        ("progress.gif", 1, 9),
+        ("last.ckpt", 3, 6),
+        ("generator.safetensors", 1, 9),
     ],
 )
 def test_killed_while_it_writes(
@@ -352,15 +353,13 @@ def change(finished: Path, **parts: Any) -> None:
 OF_AN_EARLIER_VERSION: dict[str, Any] = {"metrics.csv": None, "quality.csv": None}  # its checkpoints have no rows
 
 
-@pytest.mark.parametrize("name", ["metrics.csv", "quality.csv"])
 @pytest.mark.parametrize("text", [b"", b"nothing\n", b"iteration,epoch\n1,x\n", b"\xff\xfe\0,\n", None])
-def test_tables_are_written_from_the_checkpoint(
-    finished: Path, uninterrupted: Path, name: str, text: bytes | None
-) -> None:
-    if text is None:
-        (finished / name).unlink()
-    else:
-        (finished / name).write_bytes(text)
+def test_tables_are_written_from_the_checkpoint(finished: Path, uninterrupted: Path, text: bytes | None) -> None:
+    for name in ("metrics.csv", "quality.csv"):
+        if text is None:
+            (finished / name).unlink()
+        else:
+            (finished / name).write_bytes(text)
     (finished / "result.json").unlink()
     train(configuration(*RUN), finished, resume=True)
     assert_same_run(finished, uninterrupted)
@@ -388,36 +387,18 @@ def test_a_column_that_an_earlier_version_had_not_is_empty(finished: Path, unint
     assert [0 <= float(row["recall"]) <= 1 for row in found[3:]] == [True, True]  # of the new epoch, and of the end
 
 
-@pytest.mark.parametrize("name", ["metrics.csv", "quality.csv"])
-@pytest.mark.parametrize(
-    "odd",
-    [
-        *(
-            5,
-            {},
-            {"columns": 5, "rows": torch.zeros(1, 2)},
-            {"columns": ["iteration"], "rows": torch.zeros(3, dtype=torch.float64)},
-        ),
-        *({"columns": ["iteration", "epoch"], "rows": torch.zeros(1, 1)}, {"columns": [], "rows": [[1.0]]}),
-        {"columns": ["iteration"], "rows": torch.zeros(1, 1, dtype=torch.float64).expand(10**12, 1)},
-        {"columns": ["iteration"], "rows": torch.zeros(2, 1, dtype=torch.complex64)},
-    ],
-    ids=lambda odd: str(getattr(odd, "shape", odd))[:40],
-)
-def test_odd_tables_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture, name: str, odd: object) -> None:
-    change(finished, **{name: odd})
+@pytest.mark.parametrize("name", ["metrics.csv", "quality.csv"])  # test_table.py has what else is odd
+def test_an_odd_table_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    change(finished, **{name: {"columns": ["iteration"], "rows": torch.zeros(1, 1).double().expand(10**12, 1)}})
     train(configuration(*RUN, "trainer.max_epochs=4"), finished, resume=True)
     told = f"The earlier rows of {finished / name} are damaged and left out"
     assert told in [record.getMessage() for record in caplog.records]
     assert [row["iteration"] for row in rows(finished, name)][-1] == "12"
 
 
-@pytest.mark.parametrize(
-    ("place", "value"), [(0, 4.5), (0, -1.0), (0, float("nan")), (1, 1e300), (2, float("inf")), (5, 1e308)]
-)
-def test_odd_rows_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture, place: int, value: float) -> None:
+def test_an_odd_row_of_a_checkpoint(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
     table = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["metrics.csv"]
-    table["rows"][3, place] = value
+    table["rows"][3, 0] = float("nan")
     change(finished, **{"metrics.csv": table})
     train(configuration(*RUN), finished, resume=True)
     told = f"{finished / 'metrics.csv'}: 1 earlier rows are damaged and left out"
@@ -456,19 +437,12 @@ def test_pictures_that_were_deleted_are_not_missed(finished: Path) -> None:
     assert not (finished / "progress.gif").exists()
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        *("4,2,x,1,1,1", "4,2,1,1,1", "4,2,1,1,1,1,1", "4", ",,,,,", "a,b,c,d,e,f"),
-        *("4,2,1,inf,1,1", "4,2,1,1,1,1e308", "4.5,2,1,1,1,1", "nan,1,1,1,1,1"),
-    ],
-)
 def test_damaged_rows_of_an_earlier_versions_metrics_are_left_out(
-    finished: Path, caplog: pytest.LogCaptureFixture, row: str
+    finished: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = finished / "metrics.csv"
     lines = path.read_text().splitlines()
-    lines[4] = row
+    lines[4] = "4,2,x,1,1,1"
     path.write_text("\n".join(lines) + "\n")
     change(finished, **OF_AN_EARLIER_VERSION)
     train(configuration(*RUN), finished, resume=True)
@@ -697,6 +671,7 @@ def test_a_damaged_last_checkpoint_costs_an_epoch_at_most(
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
     process = start(tmp_path / "run")
+    process.send_signal(signal.SIGSTOP)  # it is not to end meanwhile
     for arguments in (["resume=run"], ["hydra.run.dir=run"]):
         second = command("train.py", *arguments, cwd=tmp_path)
         assert second.returncode == 1
