@@ -106,7 +106,6 @@ def test_hyperparameters_name_each_value_once() -> None:
         "model.warmup_n_critic": 100,
         "model.warmup_iterations": 0,
         "model.warmup_every": 0,
-        "model.conditional": False,
         "model.ema_decay": "None",
         "model.clip_value": 0.01,
         "model.clip_scope": "kernels",
