@@ -19,7 +19,8 @@ BAD = [
     ("model.critic_optimizer.lr=1", "model.critic_optimizer.lr=1: no such key; see --help"),
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adam, rmsprop"),
     ("experiment=papr", "experiment=papr: no such choice; choose one of paper, paper_schedule, smoke, tutorial"),
-    ("data=cifar", "data=cifar: no such choice; choose one of mnist"),
+    ("data=cifar", "data=cifar: no such choice; choose one of emnist, fashion_mnist, images, kmnist, mnist, "
+     "stacked_mnist"),
     ("model=wgam", "model=wgam: no such choice; choose one of wgan"),
     ("model=null", "model=null: must be one of the group's choices, which --help lists"),
     ("model.n_critic=0", "model.n_critic=0: must be a whole number from 1 to 10000"),
