@@ -42,6 +42,8 @@ TOYS = ("model.generator._target_=bench.toys.ToyGenerator", "model.critic._targe
 ROUNDS = 7
 ITERATIONS = 4  # of a round, after one that is not counted
 PROCESSES = 3  # started of each kind
+REPEATS = 90  # of what takes milliseconds
+EPOCHS, LENGTH = 5, 4  # of a run, and iterations of an epoch, for what its end costs
 
 
 def iterations() -> Iterator[tuple[str, str, str]]:
@@ -116,22 +118,21 @@ def framework() -> Iterator[tuple[str, str, str]]:
     bare = BareLoop(configuration(*TOYS))
     costs = []
     for _ in range(ROUNDS):
-        alone = median(in_loop(bare.iteration, 90))
+        alone = median(in_loop(bare.iteration, REPEATS))
         with redirect_stdout(Terminal()):
-            costs.append(1e3 * (median(in_lightning(90, *TOYS, "~callbacks.samples")) - alone))
+            costs.append(1e3 * (median(in_lightning(REPEATS, *TOYS, "~callbacks.samples")) - alone))
     remark = f"with toy networks, rounds from {min(costs):.2f} to {max(costs):.2f}"
     yield "framework an iteration", f"{median(costs):.2f} ms", remark
 
 
 def end_of_epoch(*overrides: str) -> tuple[float, float]:
     """Seconds that the end of an epoch takes, the first one left out, and those of an iteration."""
-    epochs, length = 5, 4
     with TemporaryDirectory() as folder:
-        run = (f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={length}")
+        run = (f"trainer.max_epochs={EPOCHS}", f"trainer.limit_train_batches={LENGTH}")
         train(configuration(*run, *overrides), Path(folder))
         marks = ends(folder)
     iteration = median(later - earlier for earlier, later in pairwise(marks))
-    firsts = range(2 * length, len(marks), length)
+    firsts = range(2 * LENGTH, len(marks), LENGTH)
     return median(marks[first] - marks[first - 1] - iteration for first in firsts), iteration
 
 
@@ -183,7 +184,7 @@ def memory_and_data() -> Iterator[tuple[str, str, str]]:
         peak = peak_memory("trainer=cpu", *short)
     bare = BareLoop(configuration())
     yield "peak resident memory", f"{peak / 1e9:.2f} GB", "of a run of 20 iterations"
-    yield "data set to batch", f"{1e3 * median(in_loop(bare.batch, 90)):.2f} ms", "160 images"
+    yield "data set to batch", f"{1e3 * median(in_loop(bare.batch, REPEATS)):.2f} ms", "160 images"
 
 
 def main() -> None:

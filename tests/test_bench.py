@@ -21,10 +21,10 @@ def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.root.manager, "disable", 0)
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, value in (("ROUNDS", 2), ("ITERATIONS", 2), ("PROCESSES", 1)):
+    short = {"ROUNDS": 2, "ITERATIONS": 2, "PROCESSES": 1, "REPEATS": 20, "EPOCHS": 3, "LENGTH": 2}
+    for name, value in short.items():
         monkeypatch.setattr(bench, name, value)
     bench.main()
     table = dict(re.findall(r"^(\S.*?)  +([\d.]+) ", capsys.readouterr().out, re.MULTILINE))
@@ -41,7 +41,6 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert float(table["limit of an iteration, fp32"]) < float(table["iteration, bare loop, fp32"])
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_the_picture_of_how_costs_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

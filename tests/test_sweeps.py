@@ -142,8 +142,8 @@ def test_a_job_that_fails_is_told_at_once_and_tried_again(
     tmp_path: Path, run_main: Callable[..., str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     sweep = tmp_path / "multirun" / "some"
-    broken = break_job(sweep, *TINY, "seed=1")
-    arguments = ("train.py", "-m", *TINY, "sweep=some", "seed=0,1,2")
+    broken = break_job(sweep, *BARE, "seed=1")
+    arguments = ("train.py", "-m", *BARE, "sweep=some", "seed=0,1,2")
     message = run_main(*arguments)
     reason = f"{broken}/{BROKEN}: {OBJECTS}, which could run any program, and is therefore not opened; delete it to "
     reason += "continue from an earlier checkpoint"
@@ -167,9 +167,9 @@ def test_a_job_that_fails_is_told_at_once_and_tried_again(
 def test_with_fail_fast_the_first_failure_ends_the_sweep(tmp_path: Path, parallel: bool) -> None:
     sweep = tmp_path / "multirun" / "fast"
     length = "trainer.max_epochs=200" if parallel else "trainer.max_epochs=1"
-    broken = break_job(sweep, *TINY, length, "seed=0")
+    broken = break_job(sweep, *BARE, length, "seed=0")
     launcher = JOBLIB if parallel else ()
-    arguments = (*TINY, length, "sweep=fast", "seed=0,1,2", "fail_fast=true", *launcher)
+    arguments = (*BARE, length, "sweep=fast", "seed=0,1,2", "fail_fast=true", *launcher)
     process = command("train.py", "-m", *arguments, cwd=tmp_path)
     assert process.returncode == 1
     assert "error: 1 of " in process.stderr
@@ -209,11 +209,11 @@ def test_keys_of_sweeps_are_for_sweeps(run_main: Callable[..., str]) -> None:
 
 def test_a_run_that_was_lengthened_is_not_taken_for_the_job(tmp_path: Path, run_main: Callable[..., str]) -> None:
     sweep = tmp_path / "multirun" / "long"
-    assert run_main("train.py", "-m", *TINY, "sweep=long", "seed=5") == ""
-    folder = job(sweep, *TINY, "seed=5")
+    assert run_main("train.py", "-m", *BARE, "sweep=long", "seed=5") == ""
+    folder = job(sweep, *BARE, "seed=5")
     assert run_main("train.py", f"resume={folder}", "trainer.max_epochs=2") == ""
     assert "holds a run that was changed; rerun=true trains" in run_main(
-        "train.py", "-m", *TINY, "sweep=long", "seed=5"
+        "train.py", "-m", *BARE, "sweep=long", "seed=5"
     )
 
 
@@ -241,7 +241,7 @@ def test_an_interrupted_sweep_without_a_name_says_how_to_go_on(tmp_path: Path) -
 
 
 def test_without_a_name_a_sweep_is_called_by_date_and_time(tmp_path: Path, run_main: Callable[..., str]) -> None:
-    assert run_main("train.py", "-m", *TINY, "seed=1") == ""
+    assert run_main("train.py", "-m", *BARE, "seed=1") == ""
     (found,) = tmp_path.glob("multirun/*/*/*/result.json")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d", str(found.parents[1].relative_to(tmp_path / "multirun")))
 
@@ -413,7 +413,7 @@ def test_a_worker_that_dies_hard_ends_the_sweep_with_a_line(tmp_path: Path) -> N
 def test_jobs_share_the_threads_and_lease_the_gpus(tmp_path: Path) -> None:
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
     environment.pop("OMP_NUM_THREADS", None)
-    typed = (*[each for each in TINY if each != "trainer=cpu"], "sweep=gpus", "seed=0,1,2,3", "+parallel=local")
+    typed = (*[each for each in BARE if each != "trainer=cpu"], "sweep=gpus", "seed=0,1,2,3", "+parallel=local")
     # What jobs see, as Hydra's callbacks can keep it.
     kept = "+hydra.callbacks.kept._target_=environment_of_jobs.Kept"
     (tmp_path / "environment_of_jobs.py").write_text(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT, SMOKE, TINY, Run, configuration, contents, pasted, rows
+from conftest import BARE, PROJECT, SMALL, SMOKE, TINY, Run, configuration, contents, pasted, rows
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import OmegaConf
 from PIL import Image
@@ -100,10 +100,9 @@ def test_result_names_the_git_revision(smoke_run: Run) -> None:
     assert revision in ((head, f"{head}-dirty") if head else (None,))
 
 
-@pytest.mark.slow
 def test_an_epoch_has_97_iterations(tmp_path: Path) -> None:
     few = ("~callbacks.samples", "~callbacks.critic_weights", "~callbacks.quality", "objective=wasserstein")
-    train(configuration("trainer=cpu", "trainer.max_epochs=1", "model.n_critic=1", *few), tmp_path)
+    train(configuration("trainer=cpu", "trainer.max_epochs=1", "model.n_critic=1", *few, *SMALL), tmp_path)
     assert [int(row["iteration"]) for row in rows(tmp_path)] == list(range(1, 98))
 
 
@@ -196,7 +195,7 @@ def test_a_used_folder_is_refused_and_left_as_it_was(smoke_run: Run, run_main: C
 def test_no_warning_on_a_machine_with_a_gpu_or_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
     monkeypatch.setattr(SLURMEnvironment, "_validate_srun_used", staticmethod(_warn_of_srun))
-    train(configuration(*TINY), tmp_path)  # warnings are errors here
+    train(configuration(*BARE), tmp_path)  # warnings are errors here
 
 
 def _warn_of_srun() -> None:
