@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import Run, result
 
-from wgan.run.code import _without_comments, code_revision, describe_other_code
+from wgan.run.code import _without_comments, describe_other_code, hash_code
 
 SOURCE = '''"""A file."""
 
@@ -29,9 +29,9 @@ def test_what_counts_as_code() -> None:
 
 
 def test_a_run_records_its_code(smoke_run: Run) -> None:
-    assert result(smoke_run.folder)["code"] == code_revision()
+    assert result(smoke_run.folder)["code"] == hash_code()
     checkpoint = torch.load(smoke_run.folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert checkpoint["code"] == code_revision()
+    assert checkpoint["code"] == hash_code()
     assert describe_other_code(result(smoke_run.folder)) is None
     assert describe_other_code({}) is None  # of earlier versions
 
@@ -63,5 +63,5 @@ def test_results_of_other_code_are_told(
     assert run_main(*arguments) == ""
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "other code" in line)
     assert f"{file}: was computed by other code ('0123456789ab', git 'abc" in line
-    assert f"than this ('{code_revision()}', git" in line
+    assert f"than this ('{hash_code()}', git" in line
     assert line.isprintable()

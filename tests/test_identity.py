@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from wgan.errors import UserError
 from wgan.run.continuing import check_configuration
 from wgan.run.fingerprint import find_decisive_values, fingerprint
-from wgan.sweeps.identity import folder_name, slug
+from wgan.sweeps.identity import describe_overrides, name_folder
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_a_saved_configuration_has_the_fingerprint_of_its_run(tmp_path: Path) ->
     ],
 )
 def test_slug(overrides: list[str], expected: str) -> None:
-    assert slug(overrides) == expected
+    assert describe_overrides(overrides) == expected
 
 
 def test_what_is_swept_comes_first_and_nothing_is_cut_inside_a_value() -> None:
     fixed = ["data.batch_size=16", "callbacks.quality.n=32", "model.n_critic=1"]
     overrides = [*fixed, "model.clip_value=0.01", "optimizer.lr=5e-05"]
     name = "clip_value=0.01,lr=5e-05,batch_size=16,n_critic=1,n=32"
-    assert slug(overrides, ["model.clip_value", "optimizer.lr"]) == name
+    assert describe_overrides(overrides, ["model.clip_value", "optimizer.lr"]) == name
     long = [f"model.{'k' * 20}{number}={number}{number}{number}" for number in range(9)]
-    words = slug([*long, "seed=5"], ["seed"]).split(",")
+    words = describe_overrides([*long, "seed=5"], ["seed"]).split(",")
     assert words == ["seed=5", *(f"{'k' * 20}{number}={number}{number}{number}" for number in range(2))]
 
 
 def test_a_slug_is_short_and_safe() -> None:
-    found = slug([f"model.{'k' * 30}{number}=/{'ü ' * 40}/../{number}" for number in range(9)])
+    found = describe_overrides([f"model.{'k' * 30}{number}=/{'ü ' * 40}/../{number}" for number in range(9)])
     assert 10 < len(found) <= 80
     assert re.fullmatch(r"[\w.=+,-]+", found, re.ASCII)
     assert not found.startswith((".", "-"))
@@ -102,8 +102,8 @@ def test_a_slug_is_short_and_safe() -> None:
 
 def test_a_job_keeps_the_folder_that_it_has_whatever_it_was_called(tmp_path: Path) -> None:
     cfg = configuration("model.clip_value=0.02")
-    name = folder_name(tmp_path, cfg, ["model.clip_value=0.02"], dict)
+    name = name_folder(tmp_path, cfg, ["model.clip_value=0.02"], dict)
     assert name == f"clip_value=0.02-{fingerprint(cfg)}"
     (tmp_path / name).mkdir()
-    assert folder_name(tmp_path, cfg, ["model.clip_value=0.02", "seed=0"], dict) == name
-    assert folder_name(tmp_path, configuration("seed=1"), ["seed=1"], dict).startswith("seed=1-")
+    assert name_folder(tmp_path, cfg, ["model.clip_value=0.02", "seed=0"], dict) == name
+    assert name_folder(tmp_path, configuration("seed=1"), ["seed=1"], dict).startswith("seed=1-")

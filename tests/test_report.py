@@ -18,9 +18,9 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from wgan.sweeps import outcomes, summary
-from wgan.sweeps.plots import binned, curves, heat_maps, scatters
+from wgan.sweeps.plots import average_bins, plot_curves, plot_heat_maps, plot_scatters
 from wgan.sweeps.record import Record, read_record
-from wgan.sweeps.report import page, update, write
+from wgan.sweeps.report import render_page, update_report, write_report
 
 # By clip_value, lr and seed; c and d differ in the seed alone.
 JOBS: dict[str, tuple[float, float, int, float]] = {
@@ -65,7 +65,7 @@ def end(folder: Path, status: str, error: str = "") -> None:
 
 
 def test_jobs_stand_best_first_with_what_was_swept(sweep: Path) -> None:
-    found = outcomes.read(sweep)
+    found = outcomes.read_sweep(sweep)
     assert [job.name for job in found.jobs] == ["c", "d", "b", "a"]
     assert [job.value for job in found.jobs] == [10, 14, 20, 40]
     assert sorted(found.swept) == ["model.clip_value", "optimizer.lr", "seed"]
@@ -74,18 +74,18 @@ def test_jobs_stand_best_first_with_what_was_swept(sweep: Path) -> None:
 
 
 def test_seeds_of_a_setting_are_one(sweep: Path) -> None:
-    (first, values), *others = outcomes.read(sweep).settings()
+    (first, values), *others = outcomes.read_sweep(sweep).group_by_setting()
     assert first == {"model.clip_value": 0.01, "optimizer.lr": 1e-4}
     assert values == [10, 14]
-    assert list(summary.mean_and_deviation(values)) == pytest.approx([12, 8**0.5])
+    assert list(summary.measure_spread(values)) == pytest.approx([12, 8**0.5])
     assert [group[1] for group in others] == [[20], [40]]
-    assert summary.mean_and_deviation([20]) == (20, None)
-    assert "12 ± 2.83" in page(outcomes.read(sweep))
+    assert summary.measure_spread([20]) == (20, None)
+    assert "12 ± 2.83" in render_page(outcomes.read_sweep(sweep))
 
 
 def test_summary_has_a_row_a_job(sweep: Path) -> None:
     end(sweep / "a", "failed", 'OSError: a "line", <b>&')
-    write(sweep)
+    write_report(sweep)
     found = rows(sweep, "summary.csv")
     assert [row["folder"] for row in found] == ["c", "d", "b", "a"]
     assert [row["status"] for row in found] == ["finished"] * 3 + ["failed"]
@@ -104,7 +104,7 @@ def test_status_of_a_job(sweep: Path) -> None:
     end(sweep / "c", "running")
     end(sweep / "d", "interrupted")
     with FileLock(sweep / "b" / ".lock"):
-        found = {job.name: job for job in outcomes.read(sweep).jobs}
+        found = {job.name: job for job in outcomes.read_sweep(sweep).jobs}
     assert {name: job.status for name, job in found.items()} == {
         **{"a": "diverged", "b": "running"},
         **{"c": "died", "d": "interrupted"},
@@ -121,31 +121,31 @@ def test_jobs_that_have_not_begun_are_told(sweep: Path) -> None:
         read._replace(launch=launch, status=status, jobs=7).write(sweep / name)
     for name in ("b", "c"):
         (sweep / name / "result.json").unlink()
-    found = outcomes.read(sweep)
+    found = outcomes.read_sweep(sweep)
     assert found.not_begun == 4
-    assert "4 not begun" in page(found)
-    assert "of 8 jobs" in page(found)  # with that of an earlier command
+    assert "4 not begun" in render_page(found)
+    assert "of 8 jobs" in render_page(found)  # with that of an earlier command
     begun = datetime.fromisoformat(launch).timestamp()
     os.utime(sweep / "a" / "result.json", (begun - 1, begun - 1))
-    assert outcomes.read(sweep).describe_progress(launch, 7) == "2 of 7 jobs have ended"  # in no time
+    assert outcomes.read_sweep(sweep).describe_progress(launch, 7) == "2 of 7 jobs have ended"  # in no time
     os.utime(sweep / "a" / "result.json", (begun + 10, begun + 10))
-    told = outcomes.read(sweep).describe_progress(launch, 7)
+    told = outcomes.read_sweep(sweep).describe_progress(launch, 7)
     left = timedelta(seconds=math.ceil((time.time() - begun) * 5))
     assert told in {f"2 of 7 jobs have ended, about {left - timedelta(seconds=s)} left" for s in range(60)}
-    assert outcomes.read(sweep).describe_progress(launch, 2) == "2 of 2 jobs have ended"
+    assert outcomes.read_sweep(sweep).describe_progress(launch, 2) == "2 of 2 jobs have ended"
 
 
 def test_the_objective_is_that_of_the_last_command(sweep: Path) -> None:
     read = read_record(sweep / "a")
     assert read is not None
     read._replace(launch="2026-01-02T00:00:00", objective="-fid_mnist").write(sweep / "a")
-    found = outcomes.read(sweep)
+    found = outcomes.read_sweep(sweep)
     assert found.objective == "-fid_mnist"
     assert [job.name for job in found.jobs] == ["a", "b", "d", "c"]
 
 
 def test_heat_map_has_the_means_over_all_else(sweep: Path) -> None:
-    (found,) = heat_maps(outcomes.read(sweep))
+    (found,) = plot_heat_maps(outcomes.read_sweep(sweep))
     assert {found.row_key, found.column_key} == {"model.clip_value", "optimizer.lr"}
     cells = {(found.rows[cell.row], found.columns[cell.column]): cell for cell in found.cells}
     if found.row_key == "optimizer.lr":
@@ -159,40 +159,40 @@ def test_heat_map_has_the_means_over_all_else(sweep: Path) -> None:
 
 
 def test_keys_of_a_search_are_scattered(sweep: Path, smoke_run: Run) -> None:
-    assert scatters(outcomes.read(sweep)) == []
+    assert plot_scatters(outcomes.read_sweep(sweep)) == []
     for number in range(9):
         add_job(sweep, smoke_run, f"x{number}", 0.001 * 2**number, 1e-4, 0, 100.0 - number)
-    read = outcomes.read(sweep)
-    (found,) = scatters(read)
+    read = outcomes.read_sweep(sweep)
+    (found,) = plot_scatters(read)
     assert found.key == "model.clip_value"
-    assert heat_maps(read) == []
+    assert plot_heat_maps(read) == []
     assert len(found.points) == 4 + 9
     places = {job.name: (x, y) for x, y, job in found.points}
     assert places["x0"] == (0, 0)  # the least clip and the largest objective
     assert places["x8"][0] == 480
     assert places["x4"][0] == pytest.approx(240)  # logarithmic
     assert places["c"][1] == 230  # the best
-    assert page(read).count("<circle") == 13
+    assert render_page(read).count("<circle") == 13
 
 
 def test_curves_fill_the_plot_and_are_logarithmic_over_a_wide_span() -> None:
-    straight = curves({"a": [(0, 0), (10, 5)], "b": [(5, 10)]})
+    straight = plot_curves({"a": [(0, 0), (10, 5)], "b": [(5, 10)]})
     assert straight is not None
     assert straight.lines == {"a": "0.0,230.0 480.0,115.0", "b": "240.0,0.0"}
     assert [text for _, text in straight.y_ticks] == ["0", "2", "4", "6", "8", "10"]
     assert [place for place, _ in straight.y_ticks] == pytest.approx([230, 184, 138, 92, 46, 0])
-    wide = curves({"a": [(0, 1), (1, 10), (2, 100), (3, float("nan"))]})
+    wide = plot_curves({"a": [(0, 1), (1, 10), (2, 100), (3, float("nan"))]})
     assert wide is not None
     assert wide.lines == {"a": "0.0,230.0 240.0,115.0 480.0,0.0"}
     assert {text: place for place, text in wide.y_ticks}["10"] == 115
-    assert curves({"a": [(1, 1)], "b": []}) is None
+    assert plot_curves({"a": [(1, 1)], "b": []}) is None
 
 
 def test_bins_are_means_of_neighbours() -> None:
     points = [(float(x), float(x % 2)) for x in range(1000)]
-    assert binned(points, most=100)[:2] == [(4.5, 0.5), (14.5, 0.5)]
-    assert len(binned(points, most=100)) == 100
-    assert binned(points[:3]) == points[:3]
+    assert average_bins(points, most=100)[:2] == [(4.5, 0.5), (14.5, 0.5)]
+    assert len(average_bins(points, most=100)) == 100
+    assert average_bins(points[:3]) == points[:3]
 
 
 class Page(HTMLParser):
@@ -217,7 +217,7 @@ class Page(HTMLParser):
 
 def test_the_page_has_all_and_loads_nothing(sweep: Path) -> None:
     end(sweep / "a", "failed", "OSError: <script>alert(1)</script> & more")
-    text = write(sweep) and (sweep / "report.html").read_text()
+    text = write_report(sweep) and (sweep / "report.html").read_text()
     found = Page(str(text))
     assert all(load.startswith("data:image/png;base64,") for load in found.loads)
     assert len(found.loads) == 4
@@ -233,7 +233,7 @@ def test_the_page_has_all_and_loads_nothing(sweep: Path) -> None:
 @pytest.mark.parametrize("damage", ["metrics.csv", "quality.csv", "result.json", ".hydra/config.yaml", "job.json"])
 def test_a_damaged_file_of_a_job_leaves_the_report_of_the_others(sweep: Path, damage: str) -> None:
     (sweep / "b" / damage).write_bytes(b'\xff{"half": ')
-    write(sweep)
+    write_report(sweep)
     found = [row["folder"] for row in rows(sweep, "summary.csv")]
     assert [name for name in found if name != "b"] == ["c", "d", "a"]
     assert ("b" in found) == (damage != "job.json")
@@ -245,13 +245,13 @@ def test_a_sweep_of_which_nothing_has_finished_has_a_page(sweep: Path) -> None:
         shutil.rmtree(sweep / name / "samples")
         (sweep / name / "metrics.csv").unlink()
         (sweep / name / "quality.csv").unlink()
-    write(sweep)
+    write_report(sweep)
     assert "4 failed of 4 jobs" in " ".join(Page((sweep / "report.html").read_text()).words.split())
-    assert summary.best(outcomes.read(sweep)) == "No job has finished."
+    assert summary.tabulate_best(outcomes.read_sweep(sweep)) == "No job has finished."
 
 
 def test_the_best_jobs_as_a_table(sweep: Path) -> None:
-    lines = summary.best(outcomes.read(sweep), n=2).splitlines()
+    lines = summary.tabulate_best(outcomes.read_sweep(sweep), n=2).splitlines()
     assert [line.split()[:4] for line in lines[1:]] == [["1", "0.01", "0.0001", "0"], ["2", "0.01", "0.0001", "1"]]
     assert lines[0].split() == ["clip_value", "lr", "seed", "fid_mnist", "digit_share", "folder"]
     assert [line.split()[-1] for line in lines[1:]] == ["c", "d"]
@@ -259,29 +259,29 @@ def test_the_best_jobs_as_a_table(sweep: Path) -> None:
 
 def test_a_report_that_cannot_be_written_ends_no_job(sweep: Path, caplog: pytest.LogCaptureFixture) -> None:
     (sweep / "summary.csv").mkdir()
-    update(sweep)
+    update_report(sweep)
     assert "the summary could not be written (IsADirectoryError" in caplog.text
 
 
 def test_pages_become_rarer_with_the_number_of_jobs(sweep: Path) -> None:
     report = sweep / "report.html"
-    update(sweep)
+    update_report(sweep)
     first = report.stat().st_mtime_ns
-    update(sweep)
+    update_report(sweep)
     assert report.stat().st_mtime_ns == first  # four jobs and some files: less than a second ago
-    update(sweep, at_once=True)
+    update_report(sweep, at_once=True)
     assert report.stat().st_mtime_ns > first
     now = time.time()
     os.utime(report, (now - 2, now - 2))
-    update(sweep)
+    update_report(sweep)
     assert report.stat().st_mtime > now - 1
     for number in range(300):
         (sweep / f"job{number}").mkdir()
     os.utime(report, (now - 25, now - 25))
-    update(sweep)
+    update_report(sweep)
     assert report.stat().st_mtime < now - 20
     os.utime(report, (now - 35, now - 35))
-    update(sweep)
+    update_report(sweep)
     assert report.stat().st_mtime > now - 1
 
 
@@ -291,18 +291,18 @@ def test_the_cost_of_a_job_does_not_grow_with_their_number(tmp_path: Path, smoke
     add_job(sweep, smoke_run, "first", 0.01, 5e-5, 0, 10.0)
     for number in range(1000):
         Record("2026-01-01T00:00:00", "fid_mnist", [f"seed={number}"], {}, "failed", "no").write(sweep / f"x{number}")
-    write_one = used_cpu(lambda: update(sweep, at_once=True))
+    write_one = used_cpu(lambda: update_report(sweep, at_once=True))
 
     def update_after_each() -> None:
         for _ in range(20):
-            update(sweep)
+            update_report(sweep)
 
     assert used_cpu(update_after_each) < 3 * write_one  # 20 times, if each job wrote it
     assert len(rows(sweep, "summary.csv")) == 1001
 
 
 def test_seeds_of_a_setting_have_one_colour_and_a_mean_curve(sweep: Path) -> None:
-    text = page(outcomes.read(sweep))
+    text = render_page(outcomes.read_sweep(sweep))
     (svg,) = re.findall(r'<svg class="curves"[^>]*fid_mnist.*?</svg>', text, re.DOTALL)
     lines = re.findall(r"<polyline[^>]*stroke: hsl\(([\d.]+)[^>]*><title>(.*?)</title>", svg, re.DOTALL)
     found = {" ".join(title.split()): hue for hue, title in lines}
@@ -315,7 +315,7 @@ def test_seeds_of_a_setting_have_one_colour_and_a_mean_curve(sweep: Path) -> Non
 
 
 def test_ticks_of_iterations_are_whole() -> None:
-    plot = curves({"a": [(2.0, 1.0), (4.0, 2.0)]})
+    plot = plot_curves({"a": [(2.0, 1.0), (4.0, 2.0)]})
     assert plot is not None
     assert [text for _, text in plot.x_ticks] == ["2", "3", "4"]
 
@@ -323,12 +323,12 @@ def test_ticks_of_iterations_are_whole() -> None:
 def test_a_job_that_ran_away_is_told_and_ranked_behind_the_others(sweep: Path) -> None:
     result = sweep / "c" / "result.json"
     result.write_text(json.dumps(json.loads(result.read_text()) | {"ran_away": True}))
-    read = outcomes.read(sweep)
+    read = outcomes.read_sweep(sweep)
     assert [job.name for job in read.jobs] == ["d", "b", "a", "c"]
-    assert read.counts() == {"finished": 3, "ran away": 1}
+    assert read.count_statuses() == {"finished": 3, "ran away": 1}
     assert read.jobs[3].value == 10.0
-    assert summary.best(read, n=1).splitlines()[1].split()[-1] == "d"
-    assert "1 ran away" in page(read)
+    assert summary.tabulate_best(read, n=1).splitlines()[1].split()[-1] == "d"
+    assert "1 ran away" in render_page(read)
 
 
 def test_jobs_with_other_images_are_ranked_apart(sweep: Path) -> None:
@@ -339,9 +339,9 @@ def test_jobs_with_other_images_are_ranked_apart(sweep: Path) -> None:
         record = read_record(sweep / name)
         assert record is not None
         record._replace(overrides=[*record.overrides, f"data.digit={digit}"]).write(sweep / name)
-    tables = summary.best(outcomes.read(sweep)).split("\n\n")
+    tables = summary.tabulate_best(outcomes.read_sweep(sweep)).split("\n\n")
     assert [[line.split()[-1] for line in table.splitlines()[1:]] for table in tables] == [["c", "d"], ["b", "a"]]
-    text = page(outcomes.read(sweep))
+    text = render_page(outcomes.read_sweep(sweep))
     assert [" ".join(line.split()) for line in re.findall(r"<p>(Best of digit .*?):", text)] == [
         "Best of digit [3, 8]",
         "Best of digit 7",
@@ -367,7 +367,7 @@ def test_by_hand(sweep: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
 def test_a_sweep_of_another_user_is_shown_as_far_as_one_may(sweep: Path) -> None:
-    table = summary.best(outcomes.read(sweep))
+    table = summary.tabulate_best(outcomes.read_sweep(sweep))
     for path in (sweep, *sweep.rglob("*")):
         os.chown(path, 65534, 65534)
     lost = "-dac_override,-dac_read_search,-fowner"  # what lets root write everywhere
@@ -380,8 +380,8 @@ def test_a_sweep_of_another_user_is_shown_as_far_as_one_may(sweep: Path) -> None
 def test_a_report_takes_little_time_and_no_pytorch(sweep: Path, smoke_run: Run, imports: float) -> None:
     for number in range(36):
         add_job(sweep, smoke_run, f"x{number}", 0.001 * number, 1e-4, number, 50.0 + number)
-    write(sweep)
-    assert used_cpu(lambda: write(sweep)) < imports  # 40 jobs
+    write_report(sweep)
+    assert used_cpu(lambda: write_report(sweep)) < imports  # 40 jobs
     with (sweep / "summary.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 40
     program = "import sys, wgan.sweeps.report, wgan.sweeps.launch; sys.exit('torch' in sys.modules)"

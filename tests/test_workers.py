@@ -96,19 +96,19 @@ def test_without_a_gpu_nothing_is_leased(tmp_path: Path) -> None:
 
 
 def test_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 6)
+    monkeypatch.setattr(workers, "count_cores", lambda: 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-8f1b")
-    assert workers.number_of_workers(1, "auto") == 3
-    assert workers.number_of_workers(2, "gpu") == 6
-    assert workers.number_of_workers(2, "cpu") == 6
+    assert workers.count_workers(1, "auto") == 3
+    assert workers.count_workers(2, "gpu") == 6
+    assert workers.count_workers(2, "cpu") == 6
     for none in ("", "-1", "none", "-1,0"):  # CUDA reads up to the first that is no GPU
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
-        assert workers.number_of_workers(2, "auto") == 6
+        assert workers.count_workers(2, "auto") == 6
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,-1,1")
-    assert workers.visible_gpus() == ["3"]
+    assert workers.list_gpus() == ["3"]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
-    assert workers.number_of_workers(1, "auto") == 8
+    assert workers.count_workers(1, "auto") == 8
 
 
 def test_a_sweep_has_no_more_workers_than_gpus(
@@ -126,7 +126,7 @@ def test_a_sweep_has_no_more_workers_than_gpus(
     for n_jobs, accelerator in ((64, "auto"), (2, "auto"), (64, "cpu")):
         overrides = (f"hydra.launcher.n_jobs={n_jobs}", f"trainer.accelerator={accelerator}")
         assert run_main(*typed, *overrides) == ""
-    assert started == [6, 2, workers.cores()]
+    assert started == [6, 2, workers.count_cores()]
     assert "hydra.launcher.n_jobs=64: is more than this machine does at a time; 6 it is" in capfd.readouterr().out
 
 
@@ -135,9 +135,9 @@ def test_a_sweep_has_no_more_workers_than_gpus(
     [(2, None, "4"), (3, None, "2"), (8, None, "1"), (20, None, "1"), (-1, None, "1"), (2, "1", "1"), (4, "8", "2")],
 )
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch, n_jobs: int, before: str | None, after: str) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 8)
+    monkeypatch.setattr(workers, "count_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", before or "")
     target = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
     hydra = HydraConf(launcher=OmegaConf.create({"_target_": target, "n_jobs": n_jobs}))
-    workers.settle(hydra, configuration("trainer=cpu"))
+    workers.settle_worker(hydra, configuration("trainer=cpu"))
     assert os.environ["OMP_NUM_THREADS"] == after

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @cache
-def code_revision() -> str:
+def hash_code() -> str:
     """Twelve hexadecimal digits that differ where the code that decides does; comments and docstrings do not count."""
     found = hashlib.sha256()
     package = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ def code_revision() -> str:
 
 
 @cache
-def git_revision() -> str | None:
+def find_git_revision() -> str | None:
     """The project's commit, with "-dirty" where files differ from it; None outside a git checkout."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
@@ -38,7 +38,7 @@ def git_revision() -> str | None:
 
 def describe_code() -> dict[str, str | None]:
     """What a result or a checkpoint says of the code that computed it."""
-    return {"git_revision": git_revision(), "code": code_revision()}
+    return {"git_revision": find_git_revision(), "code": hash_code()}
 
 
 def describe_other_code(earlier: Mapping[str, Any]) -> str | None:
@@ -48,11 +48,11 @@ def describe_other_code(earlier: Mapping[str, Any]) -> str | None:
         earlier: a run's result.json, or one of its checkpoints.
     """
     code = earlier.get("code")
-    if code is None or code == code_revision():
+    if code is None or code == hash_code():
         return None
     # They may be a stranger's.
     before = f"{str(code)[:60]!a}, git {str(earlier.get('git_revision'))[:60]!a}"
-    return f"was computed by other code ({before}) than this ('{code_revision()}', git '{git_revision()}')"
+    return f"was computed by other code ({before}) than this ('{hash_code()}', git '{find_git_revision()}')"
 
 
 def warn_of_other_code(path: Path, earlier: Mapping[str, Any]) -> None:

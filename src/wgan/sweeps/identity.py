@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from wgan.errors import UserError
 from wgan.run.configuration import CONFIGURATION, read_configuration, settle_values
 from wgan.run.fingerprint import HOW, Values, compute_the_same, find_decisive_values, fingerprint_values, is_or_is_below
-from wgan.sweeps.workers import number_of_workers
+from wgan.sweeps.workers import count_workers
 
 LONGEST = 80  # characters of the overrides in a folder's name
 
@@ -42,20 +42,20 @@ def run_configuration(cfg: DictConfig) -> DictConfig:
 def check_no_sweep(overrides: Sequence[str]) -> None:
     """Raises UserError if the overrides of a single run have a key of sweeps."""
     for override in overrides:
-        if is_or_is_below(split(override)[0].lstrip("+~").replace("/", "."), OF_SWEEPS):
+        if is_or_is_below(split_override(override)[0].lstrip("+~").replace("/", "."), OF_SWEEPS):
             raise UserError(f"{override}: is for sweeps; add -m, or leave it out")
 
 
-def slug(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
+def describe_overrides(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     """The overrides as a part of a file's name: "clip_value=0.01,lr=5e-05"; "default" where there are none.
 
     What says how a run computes is left out, keys are shortened while they differ, and what could not stand in a file's
     name, or in many a shell, becomes "-". The keys that are swept come first; of the others those that fit follow.
     """
-    kept = {key: value for key, value in map(split, overrides) if names_a_job(key)}
+    kept = {key: value for key, value in map(split_override, overrides) if names_a_job(key)}
     last = ("trainer", "callbacks", "experiment")
     keys = sorted(kept, key=lambda key: (key not in swept, key.lstrip("+~").partition(".")[0] in last))
-    words = ("=".join(filter(None, (shortened(key, keys), _rounded(kept[key])))) for key in keys)
+    words = ("=".join(filter(None, (shorten_key(key, keys), _rounded(kept[key])))) for key in keys)
     safe = (re.sub(r"[^\w.=+-]+", "-", word, flags=re.ASCII).strip("-.") for word in words)
     name = ""
     for word in filter(None, safe):
@@ -64,7 +64,7 @@ def slug(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     return name.strip("-.,=") or "default"
 
 
-def folder_name(
+def name_folder(
     sweep: Path,
     cfg: DictConfig,
     overrides: Sequence[str],
@@ -80,7 +80,7 @@ def folder_name(
     known = fingerprint_values(values)
     named = (path.name for path in _job_folders(sweep, known))
     earlier = (name for name, found in find_earlier_jobs(sweep) if compute_the_same(found, values, find_defaults))
-    return next(named, None) or next(earlier, None) or f"{slug(overrides, swept)}-{known}"
+    return next(named, None) or next(earlier, None) or f"{describe_overrides(overrides, swept)}-{known}"
 
 
 @cache  # a sweep has many jobs
@@ -96,10 +96,10 @@ def _job_folders(sweep: Path, ending: str) -> Iterator[Path]:
             yield path
 
 
-def default_values(hydra: HydraConf) -> Values:
+def find_defaults(hydra: HydraConf) -> Values:
     """The decisive values of a job that takes the default of every key, in the groups that the user chose."""
     groups = [group for group in hydra.runtime.choices if group != "experiment"]
-    chosen = tuple(typed for typed in hydra.overrides.task if split(typed)[0] in groups)
+    chosen = tuple(typed for typed in hydra.overrides.task if split_override(typed)[0] in groups)
     return _compose_defaults(str(hydra.job.config_name), chosen)
 
 
@@ -119,7 +119,7 @@ def _values_in(folder: Path) -> Values:
         return {}
 
 
-def split(override: str) -> tuple[str, str]:
+def split_override(override: str) -> tuple[str, str]:
     """Key and value of an override."""
     key, _, value = override.partition("=")
     return key, value
@@ -130,7 +130,7 @@ def names_a_job(key: str) -> bool:
     return not is_or_is_below(key.lstrip("+~"), (*HOW, *SETTINGS)) and key != "trainer"
 
 
-def shortened(key: str, keys: Sequence[str]) -> str:
+def shorten_key(key: str, keys: Sequence[str]) -> str:
     """The last parts of a dotted key, as many as tell it from the other keys."""
     parts = key.lstrip("+").split(".")
     endings = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
@@ -150,7 +150,7 @@ def _folder_name_in(_root_: DictConfig) -> str:
     hydra = _root_.hydra
     overrides = list(hydra.overrides.task)
     keys = str(hydra.job.env_set.WGAN_SWEPT).split()
-    return folder_name(Path(hydra.sweep.dir), _root_, overrides, lambda: default_values(hydra), keys)
+    return name_folder(Path(hydra.sweep.dir), _root_, overrides, lambda: find_defaults(hydra), keys)
 
 
 def _number_in(_root_: DictConfig) -> str:
@@ -164,4 +164,4 @@ OmegaConf.register_new_resolver("job_folder", _folder_name_in, replace=True)
 OmegaConf.register_new_resolver("swept_keys", lambda: " ".join(swept), replace=True, use_cache=True)
 OmegaConf.register_new_resolver("number_of_jobs", lambda: str(number_of_jobs), replace=True, use_cache=True)
 OmegaConf.register_new_resolver("job_number", _number_in, replace=True)
-OmegaConf.register_new_resolver("workers", number_of_workers, replace=True)
+OmegaConf.register_new_resolver("workers", count_workers, replace=True)

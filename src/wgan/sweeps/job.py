@@ -21,14 +21,14 @@ from wgan.run.log import check_log
 from wgan.run.rules import is_number
 from wgan.run.training import restore_missing_generator, tell_how_to_continue, train_in
 from wgan.sweeps import slurm, workers
-from wgan.sweeps.identity import default_values, run_configuration
+from wgan.sweeps.identity import find_defaults, run_configuration
 from wgan.sweeps.record import Record, read_record
-from wgan.sweeps.report import update
+from wgan.sweeps.report import update_report
 
 log = logging.getLogger(__name__)
 
 
-def launch_of(hydra: HydraConf) -> str:
+def find_launch(hydra: HydraConf) -> str:
     """When the command was given, the same for all of its jobs: the first look at it decides, and Hydra hands it on."""
     return str(hydra.job.env_set["WGAN_LAUNCH"])
 
@@ -51,7 +51,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     choices = {group: choice for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
     jobs = int(hydra.job.env_set["WGAN_JOBS"])
-    record = Record(launch_of(hydra), cfg.objective, list(hydra.overrides.task), choices, jobs=jobs)
+    record = Record(find_launch(hydra), cfg.objective, list(hydra.overrides.task), choices, jobs=jobs)
     try:
         check_log(folder)
         with tell_how_to_continue("the same command again", folder), runs.hold_folder(folder, wait=True):
@@ -60,8 +60,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
             if not is_known and (cfg.rerun is True or (cfg.rerun == "changed" and _is_of_other_code(folder))):
                 runs.empty_folder(folder)
             with _on_record(record, folder):
-                workers.settle(hydra, cfg)
-                value = _value(run_configuration(cfg), folder, lambda: default_values(hydra))
+                workers.settle_worker(hydra, cfg)
+                value = _value(run_configuration(cfg), folder, lambda: find_defaults(hydra))
     except Exception as error:
         failed = record._replace(status="failed", error=_line(error))
         log.error("Failed: %s", failed.error, exc_info=not isinstance(error, UserError))
@@ -72,7 +72,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
             raise SystemExit(1) from error
         value = None
     finally:
-        sweep = update(folder.parent)
+        sweep = update_report(folder.parent)
     if sweep:
         log.info("%s", sweep.describe_progress(record.launch, jobs))
     return value

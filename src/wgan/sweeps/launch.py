@@ -24,11 +24,11 @@ from wgan.run.strangers import check_contents
 from wgan.run.unread import check_keys_read
 from wgan.sweeps import identity, slurm, workers
 from wgan.sweeps.identity import SETTINGS, run_configuration
-from wgan.sweeps.job import launch_of
-from wgan.sweeps.outcomes import read
+from wgan.sweeps.job import find_launch
+from wgan.sweeps.outcomes import read_sweep
 from wgan.sweeps.record import find_jobs, mark_interrupted
-from wgan.sweeps.report import update
-from wgan.sweeps.summary import best
+from wgan.sweeps.report import update_report
+from wgan.sweeps.summary import tabulate_best
 
 JOB_FOLDER = "${job_folder:}"  # of conf/train.yaml
 KEY = re.compile(r"\$\{(?!sweep\})[\w.]+\}")  # a reference to a key that may differ from job to job
@@ -65,10 +65,11 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     if error and not isinstance(error, Exception):  # Ctrl-C, or fail_fast
         for path in find_jobs(folder):
             mark_interrupted(path)
-    update(folder, at_once=True)
-    sweep = read(folder)
-    done = [job for job in sweep.jobs if job.launch == launch_of(config.hydra)]
-    print(f"\nThe best of {len(sweep.jobs)} jobs:\n{best(sweep)}\nReport: {folder}/report.html, {folder}/summary.csv")
+    update_report(folder, at_once=True)
+    sweep = read_sweep(folder)
+    done = [job for job in sweep.jobs if job.launch == find_launch(config.hydra)]
+    print(f"\nThe best of {len(sweep.jobs)} jobs:\n{tabulate_best(sweep)}")
+    print(f"Report: {folder}/report.html, {folder}/summary.csv")
     if others := sum(job.is_of_other_code for job in sweep.jobs):
         print(
             f"Of {len(sweep.jobs)} jobs, {others} were computed by other code than this; rerun=changed trains them anew"
@@ -91,7 +92,7 @@ class Launch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         global started
-        launch_of(config.hydra)  # the time, before jobs inherit what it is
+        find_launch(config.hydra)  # the time, before jobs inherit what it is
         try:
             check_jobs(config)
         except Exception as error:
@@ -99,7 +100,7 @@ class Launch(Callback):
                 sys.exit(f"error: {escape_unprintable(line)}")  # Hydra would make a warning of an Exception
             traceback.print_exception(error)
             sys.exit(1)
-        workers.limit(config)
+        workers.limit_workers(config)
         workers.tie_to_launcher(config)
         started = config
 

@@ -21,7 +21,7 @@ from wgan.run import folder as runs
 from wgan.run.code import describe_other_code
 from wgan.run.configuration import CONFIGURATION, read_configuration
 from wgan.run.rules import is_number
-from wgan.sweeps.identity import names_a_job, split
+from wgan.sweeps.identity import names_a_job, split_override
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
 
 ORDER = ("finished", "ran away", "diverged", "failed", "died", "interrupted", "running")
@@ -73,7 +73,7 @@ class Sweep:
         keys = self.jobs[0].settings if self.jobs else {}
         return [key for key in keys if len({str(job.settings[key]) for job in self.jobs}) > 1]
 
-    def setting_of(self, job: Job) -> str:
+    def describe_setting(self, job: Job) -> str:
         """What a job has in common with those that differ from it in the seed alone."""
         return str({key: job.settings[key] for key in self.swept if key != "seed"})
 
@@ -93,7 +93,7 @@ class Sweep:
         sets = dict.fromkeys(job.data for job in self.jobs)
         return [replace(self, jobs=[job for job in self.jobs if job.data == data]) for data in sets]
 
-    def counts(self) -> dict[str, int]:
+    def count_statuses(self) -> dict[str, int]:
         """How many jobs are in each status."""
         found = Counter(job.status for job in self.jobs)
         return {status: found[status] for status in ORDER if found[status]}
@@ -114,7 +114,7 @@ class Sweep:
         left = (time.time() - begun) / trained * (ordered - len(own))
         return f"{told}, about {timedelta(seconds=math.ceil(left))} left"
 
-    def settings(self) -> list[tuple[dict[str, Any], list[float]]]:
+    def group_by_setting(self) -> list[tuple[dict[str, Any], list[float]]]:
         """What jobs have in common that differ in the seed alone, with the objective of each; best mean first."""
         keys = [key for key in self.swept if key != "seed"]
         groups: dict[str, tuple[dict[str, Any], list[float]]] = {}
@@ -126,7 +126,7 @@ class Sweep:
         return sorted(groups.values(), key=lambda group: statistics.fmean(group[1]))
 
 
-def read(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> Sweep:
     """The sweep in a folder; without jobs where there is none."""
     records = {path: record for path in find_jobs(folder) if (record := read_record(path))}
     newest = max(records.values(), key=lambda record: record.launch, default=None)
@@ -134,7 +134,7 @@ def read(folder: Path) -> Sweep:
     keys = dict.fromkeys(
         key.lstrip("+~")
         for _, record in sorted(records.items())
-        for key, _ in map(split, record.overrides)
+        for key, _ in map(split_override, record.overrides)
         if names_a_job(key) and not key.startswith("hydra")
     )
     jobs = [_job(path, record, objective, list(keys)) for path, record in records.items()]
@@ -189,7 +189,7 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def _settings(folder: Path, record: Record, keys: Iterable[str]) -> dict[str, Any]:
-    typed = {key.lstrip("+~"): _number(value) for key, value in map(split, record.overrides)}
+    typed = {key.lstrip("+~"): _number(value) for key, value in map(split_override, record.overrides)}
     try:
         cfg = read_configuration(folder / CONFIGURATION)
     except Exception:  # it may be missing, or damaged in many ways

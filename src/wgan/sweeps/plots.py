@@ -8,7 +8,7 @@ from typing import Any
 
 from wgan.run.rules import is_number
 from wgan.sweeps.outcomes import Job, Sweep
-from wgan.sweeps.summary import readable
+from wgan.sweeps.summary import format_value
 
 WIDTH, HEIGHT = 480, 230  # of a plot without its margins
 
@@ -76,7 +76,7 @@ class Axis:
         return self.length * (self.scale(value) - self.low) / self.span
 
 
-def curves(series: Mapping[str, Points]) -> Curves | None:
+def plot_curves(series: Mapping[str, Points]) -> Curves | None:
     """Scaled to the plot; y is logarithmic where it spans more than a factor of ten. None without two points."""
     kept = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in series.items()}
     xs = [x for points in kept.values() for x, _ in points]
@@ -93,7 +93,7 @@ def curves(series: Mapping[str, Points]) -> Curves | None:
     return Curves(lines, whole, [(HEIGHT - place, text) for place, text in up.ticks])
 
 
-def scatters(sweep: Sweep) -> list[Scatter]:
+def plot_scatters(sweep: Sweep) -> list[Scatter]:
     """One for each key that takes so many values that a heat map would have holes, as in a search."""
     found = []
     for key in filter(partial(_is_scattered, sweep), sweep.swept):
@@ -106,14 +106,14 @@ def scatters(sweep: Sweep) -> list[Scatter]:
     return found
 
 
-def heat_maps(sweep: Sweep) -> list[HeatMap]:
+def plot_heat_maps(sweep: Sweep) -> list[HeatMap]:
     """One for each pair of swept keys, but the seed and keys with very many values."""
     keys = [key for key in sweep.swept if key != "seed" and not _is_scattered(sweep, key)]
     pairs = [(one, other) for number, one in enumerate(keys) for other in keys[number + 1 :]]
     return [found for pair in pairs if (found := _heat_map(sweep, *pair)).cells]
 
 
-def binned(points: Points, most: int = 100) -> list[tuple[float, float]]:
+def average_bins(points: Points, most: int = 100) -> list[tuple[float, float]]:
     """Means of neighbours, so that `most` points are left at most."""
     size = max(1, math.ceil(len(points) / most))
     parts = [points[start : start + size] for start in range(0, len(points), size)]
@@ -152,7 +152,7 @@ def _sorted(values: Iterable[str]) -> list[str]:
 
 def _label(value: str) -> str:
     try:
-        return readable(float(value)) if len(value) > 6 else value
+        return format_value(float(value)) if len(value) > 6 else value
     except ValueError:
         return value
 

@@ -22,7 +22,7 @@ from wgan.files import FLOAT32, METRICS, QUALITY, read_regular, write_whole
 from wgan.quality.ranking import LOSSES, name_figure
 from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
-from wgan.sweeps.identity import shortened
+from wgan.sweeps.identity import shorten_key
 from wgan.sweeps.outcomes import Job, Sweep
 
 if TYPE_CHECKING:
@@ -34,26 +34,26 @@ LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows 
 log = logging.getLogger(__name__)
 
 
-def update(folder: Path, *, at_once: bool = False) -> Sweep | None:
+def update_report(folder: Path, *, at_once: bool = False) -> Sweep | None:
     """`write`, for a job: what goes wrong with it is logged, and does not end the job.
 
     What writing takes grows with the number of jobs. So does the time until the next, unless it is to be `at_once`.
     """
     try:
         if at_once or not _is_fresh(folder):
-            return write(folder)
+            return write_report(folder)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         log.warning("%s: the summary could not be written (%s)", folder, reason)
     return None
 
 
-def write(folder: Path) -> Sweep:
+def write_report(folder: Path) -> Sweep:
     """Write a sweep's summary.csv and report.html."""
     with FileLock(folder / ".report.lock"):  # jobs end at the same time
-        sweep = outcomes.read(folder)
+        sweep = outcomes.read_sweep(folder)
         summary.write_csv(sweep)
-        write_whole(folder / "report.html", page(sweep).encode(errors="backslashreplace"))
+        write_whole(folder / "report.html", render_page(sweep).encode(errors="backslashreplace"))
     return sweep
 
 
@@ -62,7 +62,7 @@ def _is_fresh(folder: Path) -> bool:
     return report.exists() and time.time() - report.stat().st_mtime < SECONDS_A_JOB * sum(1 for _ in folder.iterdir())
 
 
-def page(sweep: Sweep) -> str:
+def render_page(sweep: Sweep) -> str:
     """The report: one file that needs no other, and no network."""
     figure = name_figure(sweep.objective)
     shown = [name for name in sweep.figures if name not in ("c1", "c2", "g")]
@@ -77,17 +77,19 @@ def page(sweep: Sweep) -> str:
         bests=[part.finished[0] for part in parts if part.finished and part.finished[0].value is not None],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         curves={
-            measured: plots.curves(
+            measured: plots.plot_curves(
                 _add_means(sweep, {job.name: _column(job, QUALITY, measured) for job in sweep.jobs})
             ),
-            "Wasserstein estimate": plots.curves(
-                _add_means(sweep, {job.name: plots.binned(_column(job, METRICS, "wasserstein")) for job in sweep.jobs})
+            "Wasserstein estimate": plots.plot_curves(
+                _add_means(
+                    sweep, {job.name: plots.average_bins(_column(job, METRICS, "wasserstein")) for job in sweep.jobs}
+                )
             ),
         },
         colours=colours,
         firsts=[firsts[number] for number in sorted(firsts)],
-        heat_maps=[found for part in parts for found in plots.heat_maps(part)],
-        scatters=[found for part in parts for found in plots.scatters(part)],
+        heat_maps=[found for part in parts for found in plots.plot_heat_maps(part)],
+        scatters=[found for part in parts for found in plots.plot_scatters(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
         height=plots.HEIGHT,
@@ -113,7 +115,7 @@ def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
 def _number_settings(sweep: Sweep) -> dict[str, int]:
     """A number for each job by name, the same for the seeds of a setting; the settings of the best jobs come first."""
     numbers: dict[str, int] = {}
-    return {job.name: numbers.setdefault(sweep.setting_of(job), len(numbers)) for job in sweep.jobs}
+    return {job.name: numbers.setdefault(sweep.describe_setting(job), len(numbers)) for job in sweep.jobs}
 
 
 def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
@@ -121,7 +123,7 @@ def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> di
     groups: dict[str, list[list[tuple[float, float]]]] = {}
     for job in sweep.jobs:
         if series[job.name]:
-            groups.setdefault(sweep.setting_of(job), []).append(series[job.name])
+            groups.setdefault(sweep.describe_setting(job), []).append(series[job.name])
     means = {}
     for setting, curves in groups.items():
         if len(curves) > 1:
@@ -137,8 +139,8 @@ def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> di
 def _settings(sweep: Sweep) -> list[tuple[Any, ...]]:
     """Each setting with the values of its seeds, their mean and deviation, and how many jobs diverged; best first."""
     return [
-        (common, values, *summary.mean_and_deviation(values), _diverged(sweep, common))
-        for common, values in sweep.settings()
+        (common, values, *summary.measure_spread(values), _diverged(sweep, common))
+        for common, values in sweep.group_by_setting()
     ]
 
 
@@ -168,7 +170,7 @@ def _template() -> "Template":
         lstrip_blocks=True,
     )
     quoted = partial(quote, errors="surrogateescape")  # a folder's name may be no text
-    environment.filters |= {"short": shortened, "readable": summary.readable, "urlencode": quoted}
+    environment.filters |= {"short": shorten_key, "readable": summary.format_value, "urlencode": quoted}
     return environment.get_template("report.html")
 
 
@@ -179,11 +181,11 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     try:
         check_contents(folder, str(folder))
-        sweep = outcomes.read(folder)
+        sweep = outcomes.read_sweep(folder)
         if not sweep.jobs:
             raise UserError(f"{folder}: no sweep; name a folder such as multirun/NAME")
-        print(summary.best(sweep))  # also for a reader who may not write there
-        write(folder)
+        print(summary.tabulate_best(sweep))  # also for a reader who may not write there
+        write_report(folder)
         print(f"Report: {folder}/report.html, {folder}/summary.csv")
     except (OSError, UserError) as error:
         sys.exit(f"error: {escape_unprintable(explain_error(error, []) or str(error))}")

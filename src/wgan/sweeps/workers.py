@@ -23,7 +23,7 @@ THREADS = "OMP_NUM_THREADS"
 leased: FileLock | None = None  # by this process, for its life
 
 
-def visible_gpus() -> list[str]:
+def list_gpus() -> list[str]:
     """What CUDA_VISIBLE_DEVICES names, as CUDA reads it: up to the first name that can be no GPU's.
 
     Where it is not set, the numbers of all GPUs. CUDA is not started.
@@ -35,40 +35,40 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Cores that this process may use."""
     import joblib
 
     return int(joblib.cpu_count())
 
 
-def number_of_workers(jobs_per_gpu: int, accelerator: str) -> int:
+def count_workers(jobs_per_gpu: int, accelerator: str) -> int:
     """How many jobs this machine does at a time: jobs_per_gpu on each GPU; without GPUs, one on each core."""
-    gpus = [] if accelerator == "cpu" else visible_gpus()
-    return len(gpus) * jobs_per_gpu or cores()
+    gpus = [] if accelerator == "cpu" else list_gpus()
+    return len(gpus) * jobs_per_gpu or count_cores()
 
 
-def limit(config: DictConfig) -> None:
+def limit_workers(config: DictConfig) -> None:
     """Let a sweep have no more workers than this machine does jobs at a time: the others would hold jobs and wait."""
     if not _is_launcher_of(config.hydra):
         return
-    typed, most = _workers(config.hydra), number_of_workers(config.jobs_per_gpu, config.trainer.accelerator)
+    typed, most = _workers(config.hydra), count_workers(config.jobs_per_gpu, config.trainer.accelerator)
     if typed > most:
         config.hydra.launcher.n_jobs = most
         print(f"hydra.launcher.n_jobs={typed}: is more than this machine does at a time; {most} it is")
 
 
-def settle(hydra: HydraConf, cfg: DictConfig) -> None:
+def settle_worker(hydra: HydraConf, cfg: DictConfig) -> None:
     """Take this process's share of the machine, if it is one of several workers; before PyTorch is imported.
 
     Workers do many jobs, and keep the share for their life.
     """
     if not _is_launcher_of(hydra):
         return
-    share = max(1, cores() // _workers(hydra))
+    share = max(1, count_cores() // _workers(hydra))
     os.environ[THREADS] = str(min(share, int(os.environ.get(THREADS) or share)))
     if cfg.trainer.accelerator != "cpu":
-        lease(visible_gpus(), cfg.jobs_per_gpu)
+        lease_gpu(list_gpus(), cfg.jobs_per_gpu)
 
 
 def tie_to_launcher(config: DictConfig) -> None:
@@ -93,7 +93,7 @@ def _end_after(launcher: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)  # a run can be killed at any moment
 
 
-def lease(gpus: list[str], jobs_per_gpu: int) -> None:
+def lease_gpu(gpus: list[str], jobs_per_gpu: int) -> None:
     """Let CUDA see one of `gpus`, on which fewer than `jobs_per_gpu` other processes of this user have a lease.
 
     The lease is a lock on a file, which ends with the process, however that ends. Waits while there is none.
@@ -127,4 +127,4 @@ def _is_launcher_of(hydra: HydraConf) -> bool:
 
 def _workers(hydra: HydraConf) -> int:
     n_jobs = int(hydra.launcher.n_jobs)
-    return n_jobs if n_jobs > 0 else max(1, cores() + 1 + n_jobs)  # as joblib counts
+    return n_jobs if n_jobs > 0 else max(1, count_cores() + 1 + n_jobs)  # as joblib counts
