@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     TRAINING_LATENTS = 2
     SAMPLE_LATENTS = 3
     PENALTY = 4
+    NORM_LATENTS = 6
 
 
 def open_stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

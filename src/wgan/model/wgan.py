@@ -10,7 +10,7 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from wgan.errors import UserError
 from wgan.model import randomness
@@ -20,6 +20,8 @@ from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
 from wgan.model.randomness import Purpose, move_to_device
 from wgan.model.sampling import sample_images
+
+NORM_LATENTS = 512  # of which an averaged generator's norms are measured
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -31,9 +33,9 @@ class WGAN(LightningModule):
     `critic_update` "joint" a critic step is one update on c1 + c2, as in the paper; with "alternating" it is one on c1
     and then one on c2. After every update the Lipschitz method projects the critic; it gets all other arguments, such
     as clip_value. `compile` compiles both networks (torch.compile). `tf32` lets a GPU round the factors of products.
-    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration, beside the latest
-    averages of its norms (Yazici et al. 2019): its images are the ones then that are shown and measured.
-    With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
+    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration (Yazici et al.
+    2019): its images are the ones then that are shown and measured. With `lr_decay` "linear" the learning rates fall
+    linearly, to 0 after the run's last iteration.
     """
 
     def __init__(
@@ -194,6 +196,19 @@ class WGAN(LightningModule):
             "g": g.detach(),
         }
         return self.losses
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.averaged is not None and self.trainer.is_last_batch:
+            self.measure_norms(self.averaged.module)
+
+    def measure_norms(self, generator: nn.Module) -> None:
+        """Give the batch norms of an averaged generator the means and variances of its own activations.
+
+        Those of the generator that is trained are of other weights, and averages of them lag behind.
+        """
+        rng = randomness.open_stream(self.seed, Purpose.NORM_LATENTS, self.current_epoch)
+        latents = randomness.draw_latents(rng, NORM_LATENTS, self.latent_dim)
+        update_bn(move_to_device(latents, self.device).split(64), generator)
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """Take a step down the gradient of `loss`, then project the critic: clip it, for example."""
