@@ -107,7 +107,7 @@ def test_a_key_in_a_file_that_nothing_reads_is_refused() -> None:
 
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
-    for overrides in ([], ["optimizer=adam"], ["+logger=wandb"]):
+    for overrides in (["model.ema_decay=0.99"], ["optimizer=adam"], ["+logger=wandb"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)

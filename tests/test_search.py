@@ -2,12 +2,17 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
-from conftest import BARE, TINY, command
+from conftest import BARE, PROJECT, SMALL, TINY, command, configuration
 from omegaconf import OmegaConf
 from test_sweeps import outcomes, start, until
+
+from wgan.model.networks import GREY_28
+from wgan.run.building import build_model
+from wgan.run.checks import check_training
 
 # Two random trials, then Optuna's own.
 SEARCH = (*TINY, "+search=clipping", "hydra.sweeper.n_trials=5", "hydra.sweeper.sampler.n_startup_trials=2")
@@ -96,3 +101,12 @@ def test_a_range_with_an_end_that_cannot_be_is_refused(tmp_path: Path, run_main:
     line = "error: model.clip_value=-1.0: must be a number above 0, such as 0.01"
     assert run_main("train.py", "-m", *SEARCH, "model.clip_value=interval(-1,0.1)") == line
     assert not list(tmp_path.rglob("train.log"))
+
+
+def test_each_job_of_the_grid_for_the_best_preset_can_be_built() -> None:
+    params = OmegaConf.load(PROJECT / "conf" / "search" / "best.yaml").hydra.sweeper.params
+    choices = [[f"{key}={value}" for value in values.split(",")] for key, values in params.items()]
+    for job in product(*choices):
+        cfg = configuration("+search=best", *SMALL, *job)
+        check_training(cfg)
+        assert build_model(cfg, GREY_28).averaged is not None

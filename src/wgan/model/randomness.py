@@ -22,7 +22,8 @@ class Purpose(IntEnum):
     SAMPLE_LATENTS = 3
     PENALTY = 4
     LABELS = 5
-    STACKS = 6
+    NORM_LATENTS = 6
+    STACKS = 7
 
 
 def open_stream(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -10,17 +10,19 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from wgan.errors import UserError
 from wgan.model import randomness
 from wgan.model.clipping import WeightClipping
-from wgan.model.labels import give_labels, register_classes
+from wgan.model.labels import encode_labels, give_labels, register_classes
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
 from wgan.model.randomness import Purpose, move_to_device
 from wgan.model.sampling import sample_images
+
+NORM_LATENTS, NORM_BATCH = 512, 64  # of which an averaged generator's norms are measured
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -34,8 +36,8 @@ class WGAN(LightningModule):
     as clip_value. If it is `conditional`, both networks get labels, of the `classes` of the images; in a critic step
     generated images have the labels of the real ones. `compile` compiles both networks (torch.compile). `tf32` lets a
     GPU round the factors of products.
-    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration, beside the latest
-    averages of its norms (Yazici et al. 2019): its images are the ones then that are shown, measured and exported.
+    `ema_decay` keeps an exponential moving average of the generator's weights, a step an iteration (Yazici et al.
+    2019): its images are the ones then that are shown, measured and exported.
     With `lr_decay` "linear" the learning rates fall linearly, to 0 after the run's last iteration.
     """
 
@@ -207,6 +209,21 @@ class WGAN(LightningModule):
             "g": g.detach(),
         }
         return self.losses
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.averaged is not None and self.trainer.is_last_batch:
+            self.measure_norms(self.averaged.module)
+
+    def measure_norms(self, generator: nn.Module) -> None:
+        """Give the batch norms of an averaged generator the means and variances of its own activations.
+
+        Those of the generator that is trained are of other weights, and averages of them lag behind.
+        """
+        rng = randomness.open_stream(self.seed, Purpose.NORM_LATENTS, self.current_epoch)
+        latents = randomness.draw_latents(rng, NORM_LATENTS, self.latent_dim)
+        labels = torch.tensor([*self.classes] or [0]).repeat(NORM_BATCH)[:NORM_BATCH]  # all classes alike
+        network = give_labels(generator, encode_labels(labels, self.classes).to(self.device))
+        update_bn(move_to_device(latents, self.device).split(NORM_BATCH), network)
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """Take a step down the gradient of `loss`, then project the critic: clip it, for example."""
