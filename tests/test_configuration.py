@@ -105,6 +105,12 @@ def test_a_key_in_a_file_that_nothing_reads_is_refused() -> None:
     check_keys_read(cfg, [])
 
 
+def test_an_optimizer_of_ones_own_needs_no_decay() -> None:
+    for path in (PROJECT / "conf" / "optimizer").glob("*.yaml"):
+        assert "decay" not in OmegaConf.load(path)
+    assert configuration("optimizer.decay=linear").model.lr_decay == "linear"
+
+
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
     for overrides in (["model.ema_decay=0.99"], ["optimizer=adam"], ["+logger=wandb"]):
