@@ -155,7 +155,7 @@ def test_every_command_of_the_page_on_extending_works(checkout: Path) -> None:
 def test_the_table_of_hyperparameters_tells_the_defaults() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \|", README, re.MULTILINE)
     assert len(rows) >= 14
-    groups = {"optimizer": "rmsprop", "trainer": "auto"}
+    groups = {"data": "mnist", "optimizer": "rmsprop", "trainer": "auto"}
     for key, default in rows:
         if key in groups:
             assert default == groups[key]
