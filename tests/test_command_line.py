@@ -12,8 +12,8 @@ from wgan.run.rules import RULES
 BAD = [
     ("model.n_critc=5", "model.n_critc=5: no such key; did you mean model.n_critic?"),
     ("modle.n_critic=5", "modle.n_critic=5: no such key; did you mean model?"),
-    ("zzz=5", "zzz=5: no such key; there are seed, objective, sweep, rerun, fail_fast, jobs_per_gpu, logger, "
-     "model, optimizer, data, trainer, callbacks"),
+    ("zzz=5", "zzz=5: no such key; there are seed, objective, optimizer, sweep, rerun, fail_fast, jobs_per_gpu, "
+     "logger, model, data, trainer, callbacks"),
     ("lr=1e-4", "lr=1e-4: no such key; did you mean optimizer.lr?"),
     ("+lr=1e-4", "lr=0.0001: no such key; --help lists all"),
     ("model.critic_optimizer.lr=1", "model.critic_optimizer.lr=1: no such key; see --help"),
@@ -47,8 +47,8 @@ BAD = [
      "--cfg job shows what is there by default"),
     ("+optimizer.critic.momentum=nan", "optimizer.critic.momentum=nan: refused (Invalid momentum value: nan); "
      "--cfg job shows what is there by default"),
-    ("optimizer.betas=[0,0.9]", "optimizer.betas=[0,0.9]: no such key; there are optimizer.lr, optimizer.alpha, "
-     "optimizer.decay, optimizer.critic, optimizer.generator"),
+    ("optimizer.betas=[0,0.9]", "optimizer.betas=[0,0.9]: no such key; there are optimizer.decay, optimizer.lr, "
+     "optimizer.alpha, optimizer.critic, optimizer.generator"),
     ("optimizer.alpha=nan", "optimizer.alpha=nan: must be a number in [0, 1), such as 0.99"),
     ("data.digit=[3", "data.digit=[3: not understood; write key=value, and a list as key=[3,8]"),
     ("data.digit=[3,12]", "data.digit=[3, 12]: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
