@@ -61,15 +61,26 @@ def catches_ctrl_c(pid: int) -> bool:
     return bool(int(caught, 16) >> (signal.SIGINT - 1) & 1)
 
 
+def await_first_lines(pid: int) -> None:
+    """Return once a script has settled what Ctrl-C does; before, the interpreter catches it, for an instant alone."""
+    deadline = time.monotonic() + 5
+    while not catches_ctrl_c(pid) and time.monotonic() < deadline:
+        pass
+    until(lambda: not catches_ctrl_c(pid))
+
+
 @pytest.mark.parametrize("script", ["train.py", "generate.py", "evaluate.py"])
 @pytest.mark.parametrize("seconds", [0, 0.2])
 def test_ctrl_c_at_once(tmp_path: Path, script: str, seconds: float) -> None:
     """From a script's first lines on; before them it is the interpreter's."""
     started = subprocess.Popen(
-        [sys.executable, PROJECT / script, "--help"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, PROJECT / script, "--help"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background job ignores
     )
-    until(lambda: catches_ctrl_c(started.pid))
-    until(lambda: not catches_ctrl_c(started.pid))
+    await_first_lines(started.pid)
     time.sleep(seconds)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=60)
