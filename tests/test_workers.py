@@ -19,8 +19,8 @@ from wgan.sweeps import workers
 LEASE = """
 import os, sys, time
 from wgan.sweeps import workers
-workers.lease(workers.visible_gpus(), int(sys.argv[1]))
-workers.lease(workers.visible_gpus(), int(sys.argv[1]))  # of the next job of this worker
+workers.lease_gpu(workers.list_gpus(), int(sys.argv[1]))
+workers.lease_gpu(workers.list_gpus(), int(sys.argv[1]))  # of the next job of this worker
 print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
 assert "torch" not in sys.modules
 sys.stdin.read()
@@ -95,7 +95,7 @@ def test_without_a_gpu_nothing_is_leased(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "count_cores", lambda: 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-8f1b")
     assert workers.count_workers(1, "auto") == 3
