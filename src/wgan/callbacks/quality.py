@@ -26,7 +26,7 @@ from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.pictures import encode_png
 from wgan.quality.classes import measure_classes, tabulate_classes
-from wgan.quality.figures import Reference, find_reference
+from wgan.quality.figures import Reference, find_reference, measure_frechet_distance
 from wgan.quality.neighbours import find_nearest
 from wgan.quality.own import OwnFigure, measure_own
 from wgan.quality.ranking import CLASS_ACCURACY, FIGURES, FINAL, list_figures
@@ -137,7 +137,8 @@ class Quality(Callback):
         numbers = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True))
         values = numbers | figures | {"wasserstein": estimate}
         if RAW in self.table.columns:
-            values[RAW] = known.measure(module.sample(len(images), self.seed, raw=True))["fid_mnist"]
+            features, _ = known.classifier.classify(module.sample(len(images), self.seed, raw=True))
+            values[RAW] = measure_frechet_distance(known.features, features)
         iterations, epochs, samples = self.table.rows[:, : len(NUMBERS)].T
         is_repeated = (iterations == module.iteration) & (samples == len(images))
         is_due = torch.tensor([self.is_due(int(other)) for other in epochs], dtype=torch.bool)
