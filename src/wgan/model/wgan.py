@@ -10,19 +10,17 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from wgan.errors import UserError
 from wgan.model import randomness
+from wgan.model.averaging import average_generator, measure_norms
 from wgan.model.clipping import WeightClipping
-from wgan.model.labels import encode_labels, give_labels, register_classes
+from wgan.model.labels import give_labels, register_classes
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.losses import GENERATED, REAL, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
 from wgan.model.randomness import Purpose, move_to_device
 from wgan.model.sampling import sample_images
-
-NORM_LATENTS, NORM_BATCH = 512, 64  # of which an averaged generator's norms are measured
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -92,10 +90,7 @@ class WGAN(LightningModule):
             register_classes(self.generator, classes)
             self.critic = build_network(critic, torch_rng, norm=critic_norm, **sizes)
             self.lipschitz.prepare(self.critic)
-        self.averaged: AveragedModel | None = None
-        if ema_decay is not None:
-            self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
-            self.averaged.requires_grad_(requires_grad=False)
+        self.averaged = None if ema_decay is None else average_generator(self.generator, ema_decay)
         # Made here rather than in configure_optimizers, so that a wrong option fails before any work.
         self.critic_optimizer = critic_optimizer(self.critic.parameters())
         self.generator_optimizer = generator_optimizer(self.generator.parameters())
@@ -212,18 +207,7 @@ class WGAN(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.averaged is not None and self.trainer.is_last_batch:
-            self.measure_norms(self.averaged.module)
-
-    def measure_norms(self, generator: nn.Module) -> None:
-        """Give the batch norms of an averaged generator the means and variances of its own activations.
-
-        Those of the generator that is trained are of other weights, and averages of them lag behind.
-        """
-        rng = randomness.open_stream(self.seed, Purpose.NORM_LATENTS, self.current_epoch)
-        latents = randomness.draw_latents(rng, NORM_LATENTS, self.latent_dim)
-        labels = torch.tensor([*self.classes] or [0]).repeat(NORM_BATCH)[:NORM_BATCH]  # all classes alike
-        network = give_labels(generator, encode_labels(labels, self.classes).to(self.device))
-        update_bn(move_to_device(latents, self.device).split(NORM_BATCH), network)
+            measure_norms(self.averaged.module, self.latent_dim, self.classes, self.seed, self.current_epoch)
 
     def update_critic(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """Take a step down the gradient of `loss`, then project the critic: clip it, for example."""
