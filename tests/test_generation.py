@@ -10,7 +10,22 @@ import torch
 from conftest import Run, command, interpreter
 from PIL import Image
 
-from wgan.commands.generation import interpolate
+from wgan.commands.generation import interpolate, lay_out
+
+
+def images_of(path: Path, rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """The images of a grid of ten columns, uint8 (rows * 10, 28, 28): they are twice as large, with margins."""
+    grid = np.asarray(Image.open(path))
+    side = 2 * 28 + 4
+    assert grid.shape == (rows * side + 4, 10 * side + 4)
+    assert (grid[:4] == 255).all()
+    assert (grid[:, :4] == 255).all()
+    cells = grid[4:, 4:].reshape(rows, side, 10, side).swapaxes(1, 2).reshape(-1, side, side)
+    assert (cells[:, 56:] == 255).all()
+    assert (cells[:, :, 56:] == 255).all()
+    images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = cells[:, :56:2, :56:2]
+    assert np.array_equal(cells[:, :56, :56], images.repeat(2, 1).repeat(2, 2))  # without blur
+    return images
 
 
 def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> None:
@@ -24,13 +39,13 @@ def test_grid_and_array_hold_the_same_images(smoke_run: Run, tmp_path: Path) -> 
         assert process.stderr == ""
         assert process.stdout == f"100 images of seed 0: {out}\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["moved", "sevens.npz", "sevens.png"]
-    grid = np.asarray(Image.open(tmp_path / "sevens.png"))
     images = np.load(tmp_path / "sevens.npz")["images"]
     assert images.shape == (100, 28, 28)
     assert images.dtype == np.uint8
-    assert np.array_equal(grid.reshape(10, 28, 10, 28).swapaxes(1, 2).reshape(100, 28, 28), images)
+    assert np.array_equal(images_of(tmp_path / "sevens.png", rows=10), images)
     # In eval mode and from the same latent points: the grid of the run's last epoch.
-    assert np.array_equal(grid, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=002.png")))
+    grid = smoke_run.folder / "samples" / "epoch=002.png"
+    assert (tmp_path / "sevens.png").read_bytes() == grid.read_bytes()
 
 
 def test_image_k_is_the_same_whatever_n(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
@@ -49,8 +64,7 @@ def test_interpolation_goes_from_one_image_to_another(
     assert run_main("generate.py", *arguments, "n=30", "mode=interpolation", "out=ways.png") == ""
     assert run_main("generate.py", *arguments, "n=6", "out=ends.npz") == ""
     ways, ends = (np.load(tmp_path / f"{name}.npz")["images"].astype(int) for name in ("ways", "ends"))
-    picture = np.asarray(Image.open(tmp_path / "ways.png"))
-    assert np.array_equal(picture.reshape(3, 28, 10, 28).swapaxes(1, 2).reshape(30, 28, 28), ways)
+    assert np.array_equal(images_of(tmp_path / "ways.png", rows=3), ways)
     for row, way in enumerate(ways.reshape(3, 10, 28, 28)):
         assert np.abs(way[0] - ends[2 * row]).max() <= 1  # up to rounding
         assert np.abs(way[-1] - ends[2 * row + 1]).max() <= 1
@@ -59,30 +73,38 @@ def test_interpolation_goes_from_one_image_to_another(
 
 
 def test_an_interpolation_that_moves(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
-    arguments = (f"run={smoke_run.folder}", "n=40", "mode=interpolation", "scale=2")
+    arguments = (f"run={smoke_run.folder}", "n=40", "mode=interpolation")
     assert run_main("generate.py", *arguments, "out=ways.png") == ""
     assert run_main("generate.py", *arguments, "out=ways.gif") == ""
-    rows = np.asarray(Image.open(tmp_path / "ways.png")).reshape(4, 56, 10, 56)
+    ways = images_of(tmp_path / "ways.png", rows=4).reshape(4, 10, 28, 28)
     with Image.open(tmp_path / "ways.gif") as picture:
         assert picture.n_frames == 10
         for step in range(10):
             picture.seek(step)
             frame = np.asarray(picture.convert("L"))
-            assert frame.shape == (112, 112)  # four ways, side by side
-            assert np.abs(frame[:56, 56:].astype(int) - rows[1, :, step]).max() <= 2  # GIF has 256 greys, or fewer
+            assert frame.shape == (124, 124)  # four ways, side by side
+            assert np.abs(frame[4:60:2, 64:120:2].astype(int) - ways[1, step]).max() <= 2  # GIF has 256 greys, or fewer
 
 
 def test_pixels_are_enlarged_without_blur(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
     for scale in (1, 4):
         assert run_main("generate.py", f"run={smoke_run.folder}", "n=9", f"scale={scale}", f"out={scale}.png") == ""
     small, large = (np.asarray(Image.open(tmp_path / f"{scale}.png")) for scale in (1, 4))
+    assert small.shape == (84, 84)
     assert np.array_equal(large, np.kron(small, np.ones((4, 4), dtype=np.uint8)))
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, (1, 1)), (2, (16, 10)), (7, (22, 22)), (250_001, (501, 500))])
+def test_a_picture_has_margins_unless_it_is_one_image_or_too_large(n: int, size: tuple[int, int]) -> None:
+    picture = lay_out(torch.zeros(n, 1, 1, 1, dtype=torch.uint8), "auto")
+    assert picture.shape == (1, *size[::-1])
+    if n == 7:
+        assert (picture[0, 14:, 10:] == 255).all()  # where there is no image
 
 
 def test_images_of_an_earlier_epoch(smoke_run: Run, tmp_path: Path, run_main: Callable[..., str]) -> None:
     assert run_main("generate.py", "checkpoint=epoch=001", f"run={smoke_run.folder}", "out=first.png") == ""
-    first = np.asarray(Image.open(tmp_path / "first.png"))
-    assert np.array_equal(first, np.asarray(Image.open(smoke_run.folder / "samples" / "epoch=001.png")))
+    assert (tmp_path / "first.png").read_bytes() == (smoke_run.folder / "samples" / "epoch=001.png").read_bytes()
 
 
 def test_help_tells_keys_and_values(run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +138,7 @@ def test_interpolation_in_one_dimension_is_a_line(end: float) -> None:
         (["out=no/s.png"],
          "out=no/s.png: must be a file's name that ends in .png, .gif or .npz, in a folder that exists"),
         (["n=1000000000"], "n=1000000000: must be a whole number from 1 to 1000000"),
-        (["scale=101"], "scale=101: must be a whole number from 1 to 100"),
+        (["scale=101"], "scale=101: must be auto, or a whole number from 1 to 100"),
         (["scale=50", "n=401"], "scale=50: is too much for 401 images; n times scale² must be at most 1000000"),
         (["out=s.gif"], "out=s.gif: only an interpolation moves; add mode=interpolation, or choose .png"),
         (["checkpoint=epoch=009"],
@@ -158,4 +180,4 @@ def test_a_job_of_a_sweep_has_images_though_its_name_has_commas(
     shutil.copytree(smoke_run.folder, tmp_path / "clip_value=0.01,lr=5e-05-1f0a3b5c")
     assert run_main("generate.py", "run=clip_value=0.01,lr=5e-05-1f0a3b5c", "n=4", "out=a=b,c.png") == ""
     with Image.open(tmp_path / "a=b,c.png") as picture:
-        assert picture.size == (56, 56)
+        assert picture.size == (124, 124)

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from wgan.model.pixels import quantise_pixels, scale_pixels
-from wgan.pictures import arrange_grid, encode_animation, encode_png
+from wgan.pictures import arrange_grid, draw_grid, encode_animation, encode_png
 
 
 def test_every_byte_survives_the_way_to_floats_and_back() -> None:
@@ -33,6 +33,15 @@ def test_grid_of_a_number_that_fills_no_square_ends_in_black() -> None:
 def test_grid_with_a_number_of_columns() -> None:
     images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1)
     assert arrange_grid(images, columns=3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_grid_to_look_at_has_margins() -> None:
+    grid = draw_grid(torch.tensor([1, 2, 3], dtype=torch.uint8).view(3, 1, 1, 1), columns=2)[0]
+    assert grid.shape == (2 * 6 + 4, 2 * 6 + 4)
+    expected = torch.full((16, 16), 255)
+    for number, (top, left) in enumerate([(4, 4), (4, 10), (10, 4)], 1):
+        expected[top : top + 2, left : left + 2] = number
+    assert torch.equal(grid.long(), expected)
 
 
 def test_animation_keeps_every_grey() -> None:

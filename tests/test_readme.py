@@ -104,7 +104,7 @@ def test_every_command_works(checkout: Path) -> None:
             run = min(checkout.glob("outputs/*/*/result.json")).parent
             typed(line.replace("outputs/DATE/TIME", str(run.relative_to(checkout))), checkout)
             with Image.open(checkout / line.rpartition("out=")[2]) as picture:
-                assert picture.size == (280, 280)
+                assert picture.size == (604, 604)
         elif line.startswith("python evaluate.py "):
             run = min(checkout.glob("outputs/*/*/result.json")).parent
             shorter = line + SHORTER.get(line, "")

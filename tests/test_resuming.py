@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import PROJECT, SMALL, command, configuration, contents, pasted, result, rows
@@ -74,7 +75,7 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
         assert [point.value for point in events.Scalars(tag)] == [float(row[column]) for row in rows(folder)]
     for points in (*map(events.Scalars, ("lipschitz/clip_saturation", "quality/recall")), events.Images("samples")):
         assert [point.step for point in points] == [3, 6, 9]
-    assert [point.step for point in events.Scalars("final/recall")] == [9]
+    assert [point.step for point in events.Scalars("quality_final/recall")] == [9]
 
 
 def state(path: Path) -> dict[str, Any]:
@@ -481,6 +482,16 @@ def test_pictures_that_are_no_grids_are_left_out(
     assert result(finished)["status"] == "finished"
     told = [record.getMessage() for record in caplog.records if "is no grid of samples" in record.getMessage()]
     assert [Path(line.split()[0]).name for line in told] == [f"epoch=0{number}.png" for number in range(10, 15)]
+    assert (finished / "progress.gif").read_bytes() == (uninterrupted / "progress.gif").read_bytes()
+
+
+def test_grids_of_an_earlier_version_are_in_the_animation(finished: Path, uninterrupted: Path) -> None:
+    path = finished / "samples" / "epoch=001.png"
+    with Image.open(path) as grid:
+        cells = np.asarray(grid)[4:, 4:].reshape(10, 60, 10, 60)
+    Image.fromarray(cells[:, :56:2, :, :56:2].reshape(280, 280)).save(path)
+    (finished / "result.json").unlink()
+    train(configuration(*RUN), finished, resume=True)
     assert (finished / "progress.gif").read_bytes() == (uninterrupted / "progress.gif").read_bytes()
 
 

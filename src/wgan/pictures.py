@@ -5,14 +5,22 @@ from io import BytesIO
 
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
+
+SCALE = 2  # pixels of a picture to look at for one of an image
+MARGIN = 4  # of its pixels, around each image
+WHITE = 255
 
 
-def arrange_grid(images: Tensor, columns: int | None = None) -> Tensor:
-    """n images as one, near square by default, filled row by row: uint8 (n, c, h, w) to (c, rows * h, columns * w)."""
+def arrange_grid(images: Tensor, columns: int | None = None, blank: int = 0) -> Tensor:
+    """n images as one, near square by default, filled row by row: uint8 (n, c, h, w) to (c, rows * h, columns * w).
+
+    Cells of the last row that have no image are `blank`, in [0, 255].
+    """
     n, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    cells = images.new_zeros(rows * columns, channels, height, width)
+    cells = images.new_full((rows * columns, channels, height, width), blank)
     cells[:n] = images
     rows_first = cells.view(rows, columns, channels, height, width).permute(2, 0, 3, 1, 4)
     return rows_first.reshape(channels, rows * height, columns * width)
@@ -21,6 +29,12 @@ def arrange_grid(images: Tensor, columns: int | None = None) -> Tensor:
 def enlarge(image: Tensor, scale: int) -> Tensor:
     """Each pixel of an image, or of several, (..., h, w), `scale` times as wide and high, without blur."""
     return image.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+
+
+def draw_grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """As `arrange_grid`, to look at: enlarged, with white margins. uint8 (n, c, h, w) to (c, H, W)."""
+    spaced = pad(enlarge(images, SCALE), (0, MARGIN, 0, MARGIN), value=WHITE)
+    return pad(arrange_grid(spaced, columns, WHITE), (MARGIN, 0, MARGIN, 0), value=WHITE)
 
 
 def make_picture(image: Tensor) -> Image.Image:

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, WandbLogger
 from wgan import PROJECT
 from wgan.errors import UserError
 from wgan.files import METRICS, read_regular, write_whole
-from wgan.quality.ranking import FINAL
+from wgan.quality.ranking import FINALS
 
 WANDB_RUN, MLFLOW_RUN = "wandb_run_id", "mlflow_run_id"  # files of the run's folder
 SQLITE, STORE = "sqlite:///", PROJECT / "mlruns" / "mlflow.db"  # of all runs, so that MLflow compares them
@@ -35,7 +35,7 @@ class CSV(CSVLogger):
         path.unlink(missing_ok=True)  # Lightning would, with a warning
         for row in earlier:
             step = int(row.pop("step"))
-            if 1 <= step <= after and not any(name.startswith(FINAL) for name in row):  # there will be others
+            if 1 <= step <= after and not any(name.startswith(FINALS) for name in row):  # there will be others
                 self.log_metrics({**row}, step)
         self.save()
 

@@ -12,13 +12,14 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from wgan.callbacks.board import show_image
-from wgan.callbacks.sheets import draw_sheet, enlarge_grid
+from wgan.callbacks.sheets import draw_sheet
 from wgan.files import read_regular, write_whole
 from wgan.model.networks import ImageShape
 from wgan.model.wgan import WGAN
-from wgan.pictures import arrange_grid, encode_animation, encode_png
+from wgan.pictures import MARGIN, SCALE, draw_grid, encode_animation, encode_png
 
 SIDE = 10  # images of a row and of a column
+LAYOUTS = ((SCALE, MARGIN), (1, 0))  # of grids; earlier versions had the second
 EPOCH = re.compile(r"epoch=(\d+)\.png")
 
 log = logging.getLogger(__name__)
@@ -27,18 +28,18 @@ log = logging.getLogger(__name__)
 class Samples(Callback):
     """At the end of each epoch, the images 0 to 99 of `seed` as a 10 x 10 grid: samples/ and the loggers.
 
-    The latent points stay the same all run long, so that epochs can be compared. samples/ has a pixel for each pixel of
-    an image. The loggers, and progress.gif at the end of the run, show them larger.
+    The latent points stay the same all run long, so that epochs can be compared. At the end of the run progress.gif
+    shows the grids one after the other.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_end(self, trainer: Trainer, module: WGAN) -> None:
-        images = module.sample(SIDE * SIDE, self.seed)
+        grid = draw_grid(module.sample(SIDE * SIDE, self.seed), SIDE)
         name = f"epoch={trainer.current_epoch + 1:03d}.png"
-        write_whole(Path(trainer.default_root_dir) / "samples" / name, encode_png(arrange_grid(images)))
-        show_image(trainer, "samples", enlarge_grid(images), module.iteration)
+        write_whole(Path(trainer.default_root_dir) / "samples" / name, encode_png(grid))
+        show_image(trainer, "samples", grid, module.iteration)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
         folder = Path(trainer.default_root_dir)
@@ -54,13 +55,16 @@ class Samples(Callback):
 
 def read_grid(path: Path, shape: ImageShape) -> Tensor | None:
     """The images of an epoch's grid, uint8 (100, *shape); None, and a warning, of a file that is none."""
-    channels, *sides = shape
-    height, width = (SIDE * side for side in sides)
+    channels, height, width = shape
     try:
         with Image.open(BytesIO(read_regular(path))) as image:
-            if (image.format, image.mode, image.size) == ("PNG", "L" if channels == 1 else "RGB", (width, height)):
-                cells = torch.from_numpy(np.array(image)).view(SIDE, sides[0], SIDE, sides[1], channels)
-                return cells.permute(0, 2, 4, 1, 3).flatten(0, 1)
+            for scale, margin in LAYOUTS:
+                high, wide = (scale * side + margin for side in (height, width))
+                size = (SIDE * wide + margin, SIDE * high + margin)
+                if (image.format, image.mode, image.size) == ("PNG", "L" if channels == 1 else "RGB", size):
+                    pixels = torch.from_numpy(np.array(image)).view(*size[::-1], channels)[margin:, margin:]
+                    cells = pixels.reshape(SIDE, high, SIDE, wide, channels).permute(0, 2, 4, 1, 3).flatten(0, 1)
+                    return cells[..., : scale * height : scale, : scale * width : scale]
             reason = f"a {image.format} of {image.width} x {image.height}, {image.mode}"
     except Exception as error:  # an image can be damaged in many ways
         reason = str(error)

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-from wgan.quality.ranking import FINAL
+from wgan.quality.ranking import FINALS
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class TensorBoard(TensorBoardLogger):
         records = dict.fromkeys(record for path in earlier for record in _records_of(path))
         super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=1 if earlier else None)
         for event in _events_in(records):
-            final = any(value.tag.startswith(FINAL) for value in event.summary.value)  # there will be others
+            final = any(value.tag.startswith(FINALS) for value in event.summary.value)  # there will be others
             if 1 <= event.step <= after and not final and not event.HasField("session_log"):
                 self.experiment.file_writer.event_writer.add_event(event)
         self.save()

@@ -3,6 +3,7 @@
 import logging
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from wgan.files import write_whole
 from wgan.model.labels import ROW, find_classes, list_sample_labels
 from wgan.model.randomness import sample_latents
 from wgan.model.sampling import generate_images
-from wgan.pictures import arrange_grid, encode_animation, encode_png, enlarge
+from wgan.pictures import SCALE, arrange_grid, draw_grid, encode_animation, encode_png, enlarge
 from wgan.run.checks import check_values
 from wgan.run.generator import load_generator
 from wgan.run.rules import GENERATION_RULES, LARGEST
@@ -37,7 +38,7 @@ def generate(cfg: DictConfig) -> None:
     out = Path(cfg.out)
     if out.suffix == ".gif" and cfg.mode != "interpolation":
         raise UserError(f"out={out}: only an interpolation moves; add mode=interpolation, or choose .png")
-    if cfg.n * cfg.scale**2 > LARGEST:
+    if cfg.scale != "auto" and cfg.n * cfg.scale**2 > LARGEST:
         raise UserError(f"scale={cfg.scale}: is too much for {cfg.n} images; n times scale² must be at most {LARGEST}")
     run = load_trusted(Path(cfg.run), list(cfg.trust))
     generator = load_generator(Path(cfg.run), run, None if cfg.checkpoint == "final" else cfg.checkpoint)
@@ -54,14 +55,22 @@ def generate(cfg: DictConfig) -> None:
         np.savez_compressed(array, images=(images.squeeze(1) if images.shape[1] == 1 else images).numpy())
         write_whole(out, array.getvalue())
     elif out.suffix == ".gif":
-        write_whole(
-            out, encode_animation([enlarge(arrange_grid(images[step::STEPS]), cfg.scale) for step in range(STEPS)])
-        )
+        write_whole(out, encode_animation([lay_out(images[step::STEPS], cfg.scale) for step in range(STEPS)]))
     else:
         in_rows = cfg.mode == "interpolation" or (classes and cfg["class"] == "all")
-        picture = arrange_grid(images, columns=STEPS if in_rows else None)
-        write_whole(out, encode_png(enlarge(picture, cfg.scale)))
+        write_whole(out, encode_png(lay_out(images, cfg.scale, STEPS if in_rows else None)))
     log.info("%d images of seed %d: %s", cfg.n, cfg.seed, out)
+
+
+def lay_out(images: Tensor, scale: int | Literal["auto"], columns: int | None = None) -> Tensor:
+    """Images, uint8 (n, c, h, w), as one, (c, H, W), near square by default.
+
+    A number enlarges their pixels. "auto" gives them margins, too, but one alone, and more than fit into memory, stay
+    as they are.
+    """
+    if scale == "auto" and 1 < len(images) <= LARGEST // SCALE**2:
+        return draw_grid(images, columns)
+    return enlarge(arrange_grid(images, columns), 1 if scale == "auto" else scale)
 
 
 def list_labels(cfg: DictConfig, classes: tuple[int, ...]) -> Tensor:

@@ -10,7 +10,8 @@ LOSSES = ("wasserstein", "c1", "c2", "g")
 CLASS_ACCURACY = "class_accuracy"  # of conditional runs
 FIGURES = (*FIGURES_OF_IMAGES, CLASS_ACCURACY, *LOSSES)
 
-FINAL = "final/"  # how the names of a run's final figures begin on the boards
+FINAL = "quality_final/"  # how the names of a run's final figures begin on the boards: behind "quality/"
+FINALS = (FINAL, "final/")  # in earlier versions, too
 
 
 def list_figures(digits: Sequence[int] | None, *, conditional: bool = False) -> list[str]:

@@ -125,6 +125,8 @@ RULES = {
 
 FOLDER = Rule(lambda value: isinstance(value, str) and Path(value).is_dir(), "the folder of a run")
 
+ENLARGEMENT = whole(1, 100)
+
 GENERATION_RULES = {
     "run": Rule(FOLDER.holds, "the folder of a finished run"),
     "checkpoint": Rule(
@@ -135,7 +137,7 @@ GENERATION_RULES = {
     "seed": SEED,
     "class": Rule(lambda value: value == "all" or type(value) is int, "all, or a class, such as 3"),
     "mode": one_of("samples", "interpolation"),
-    "scale": whole(1, 100),
+    "scale": Rule(lambda value: value == "auto" or ENLARGEMENT.holds(value), f"auto, or {ENLARGEMENT.words}"),
     "out": Rule(
         lambda value: (
             isinstance(value, str) and Path(value).suffix in (".png", ".gif", ".npz") and Path(value).parent.is_dir()
