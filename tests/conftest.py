@@ -141,6 +141,19 @@ def shell(line: str, cwd: Path, timeout: float = 600) -> str:
     return process.stdout
 
 
+SHELLS = {"bash": ("--norc", "--noprofile", "-i"), "zsh": ("-f", "-i")}  # as one types into them, without settings
+
+
+def paste(shell: str, text: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What comes of text that is pasted into bash or zsh; the exit code is that of its last command."""
+    if not (program := shutil.which(shell)):
+        pytest.skip(f"needs {shell}")
+    environment = {**os.environ, "HISTFILE": ""}
+    return subprocess.run(
+        [program, *SHELLS[shell]], input=f"{text}\n", cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
 @contextmanager
 def tensorboard(logdir: str | Path, cwd: Path, runs: set[str]) -> Iterator[str]:
     """The address of a real TensorBoard, once it lists all of `runs`."""

@@ -50,7 +50,7 @@ BAD = [
     ("optimizer.betas=[0,0.9]", "optimizer.betas=[0,0.9]: no such key; there are optimizer.decay, optimizer.lr, "
      "optimizer.alpha, optimizer.critic, optimizer.generator"),
     ("optimizer.alpha=nan", "optimizer.alpha=nan: must be a number in [0, 1), such as 0.99"),
-    ("data.digit=[3", "data.digit=[3: not understood; write key=value, and a list as key=[3,8]"),
+    ("data.digit=[3", "data.digit=[3: not understood; write key=value, and a list as 'key=[3,8]'"),
     ("data.digit=[3,12]", "data.digit=[3, 12]: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
     ("data.digit=[[3]]", "data.digit=[[3]]: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
     ("data.digit=true", "data.digit=True: must be a digit from 0 to 9, a list of them such as [3,8], or all"),
@@ -59,7 +59,7 @@ BAD = [
     ("seed=1.5", "seed=1.5: must be a whole number from 0 to 18446744073709551615"),
     ("seed=null", "seed=None: must be a whole number from 0 to 18446744073709551615"),
     ("~seed", "seed: must be given, as seed=..."),
-    ("seed", "seed: not understood; write key=value, and a list as key=[3,8]"),
+    ("seed", "seed: not understood; write key=value, and a list as 'key=[3,8]'"),
     ("resume=nowhere", "resume={cwd}/nowhere: not a run's folder; name one that train.py made, such as "
      "outputs/DATE/TIME"),
     ("resume=", "resume=: must name the folder of a run, such as outputs/DATE/TIME"),

@@ -1,12 +1,11 @@
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BARE, Run, command, result
+from conftest import BARE, SHELLS, Run, command, paste, result
 from omegaconf import OmegaConf
 from PIL import Image
 from processes import Process
@@ -15,34 +14,36 @@ from wgan import PROJECT
 from wgan.run.folder import make_new_folder
 from wgan.run.pasting import write_command
 
-ODD = 'it\'s "so" ~(1) größe $HOME [3,8] a=b,c!'
-SHELLS = [shell for shell in ("bash", "zsh") if shutil.which(shell)]
+ODD = 'it\'s "so" ~(1) größe $HOME [3,8] a=b,c! #x!!'
 
 
 @pytest.mark.slow
-def test_printed_lines_can_be_pasted_anywhere_whatever_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", SHELLS)
+def test_printed_lines_can_be_pasted_anywhere_whatever_the_folder(tmp_path: Path, shell: str) -> None:
     process = command("train.py", *BARE, f"hydra.run.dir={ODD}", cwd=tmp_path)
     assert (process.returncode, process.stderr) == (0, "")
     assert result(tmp_path / ODD)["iterations"] == 3
     images = re.search("More images: (.*)", process.stdout)
     assert images
     (tmp_path / "elsewhere").mkdir()
-    for shell in SHELLS:
-        pasted = subprocess.run([shell, "-c", images[1]], cwd=tmp_path / "elsewhere", capture_output=True, text=True)
-        assert (pasted.returncode, pasted.stdout) == (0, "100 images of seed 0: samples.png\n")
+    pasted = paste(shell, images[1], tmp_path / "elsewhere")
+    assert (pasted.returncode, pasted.stdout) == (0, "100 images of seed 0: samples.png\n"), pasted.stderr
     again = command("train.py", f"resume={ODD}", cwd=tmp_path)
     longer = re.search("To lengthen it: (.*)", again.stdout)
     assert longer
-    pasted = subprocess.run(["bash", "-c", longer[1]], cwd=tmp_path / "elsewhere", capture_output=True, text=True)
-    assert (pasted.returncode, pasted.stderr) == (0, "")
+    pasted = paste(shell, longer[1], tmp_path / "elsewhere")
+    assert pasted.returncode == 0, pasted.stderr
     assert result(tmp_path / ODD)["iterations"] == 6
 
 
-@pytest.mark.parametrize("name", [ODD, "a\\\\b\\", "null", "2024", "1e3", "~", "jürgen", "${x"])
+@pytest.mark.parametrize(
+    "name",
+    [ODD, "a\\\\b\\", "null", "2024", "1e3", "~", "jürgen", "${x", "=ls", "==", "#x", "[a]*", "!!", "-x", "{a,b}"],
+)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_takes_a_line_apart_as_it_was_put_together(name: str, shell: str) -> None:
     line = write_command("tensorboard", name).partition(" ")[2]
-    assert subprocess.run([shell, "-c", f"printf %s {line}"], capture_output=True, text=True).stdout == name
+    assert paste(shell, f"printf '%s' {line}", PROJECT).stdout == name
 
 
 def test_a_line_is_short_in_the_projects_folder(monkeypatch: pytest.MonkeyPatch) -> None:

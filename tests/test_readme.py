@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, command, configuration, shell, tensorboard
+from conftest import PROJECT, SHELLS, command, configuration, paste, shell, tensorboard
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -14,9 +14,10 @@ SWEEPS = (PROJECT / "docs" / "sweeps.md").read_text()
 
 
 def commands(text: str) -> list[str]:
-    """The lines of a page's blocks of shell, without their comments."""
+    """The lines of a page's blocks of shell, without comments."""
     blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    return [line.partition(" #")[0].rstrip() for block in blocks for line in block.splitlines()]
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in lines if not line.startswith("# ")]
 
 
 COMMANDS = commands(README)
@@ -150,6 +151,15 @@ def test_every_command_of_the_page_on_extending_works(checkout: Path) -> None:
             run = next(checkout.glob("outputs/*/*/result.json")).parent.relative_to(checkout)
             told = typed(line.replace("outputs/DATE/TIME", str(run)), checkout)
             assert ("Finished already" if "resume=" in line else "100 images of seed 0") in told
+
+
+@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted(PROJECT.glob("docs/*.md")))])
+def test_a_shell_understands_the_commands_of_a_page_pasted_as_they_are(page: str, name: str, tmp_path: Path) -> None:
+    typed = commands((PROJECT / page).read_text().replace(' "$@"', ""))  # what was set before
+    words = [word for line in typed for word in shlex.split(line)]
+    lines = [f"printf '%s\\n' {line}" for line in typed]
+    assert paste(name, "\n".join(lines), tmp_path).stdout.splitlines() == words
 
 
 def test_the_table_of_hyperparameters_tells_the_defaults() -> None:

@@ -609,7 +609,7 @@ def test_a_generator_that_is_gone_is_made_again(
 ) -> None:
     path = finished / "generator.safetensors"
     path.unlink()
-    line = f"error: run=run: its {path.name} is gone; make it again with: {pasted('train.py', 'resume=run')}"
+    line = f"error: run=run: its {path.name} is gone; make it again with: {pasted('train.py', f'resume={finished}')}"
     assert run_main("generate.py", "run=run") == line
     os.truncate(finished / "checkpoints" / "last.ckpt", 1000)
     assert run_main("train.py", "resume=run") == ""

@@ -234,7 +234,9 @@ def test_an_interrupted_sweep_without_a_name_says_how_to_go_on(tmp_path: Path) -
     (again,) = re.findall("^Interrupted; continue with: (.+)$", printed, re.MULTILINE)
     (sweep,) = {path.parents[1] for path in tmp_path.glob("multirun/*/*/*/job.json")}
     assert again.endswith(f" sweep={sweep.relative_to(tmp_path / 'multirun')}")
-    typed = shlex.split(again)[2:]
+    there, _, rest = again.partition(" && ")
+    assert shlex.split(there) == ["cd", str(tmp_path)]
+    typed = shlex.split(rest)[2:]
     assert typed[:1] == ["-m"]
     assert command("train.py", *typed, "trainer.max_epochs=1", "fail_fast=true", cwd=tmp_path).returncode == 0
     assert {path.parents[1] for path in tmp_path.glob("multirun/*/*/*/result.json")} == {sweep}

@@ -94,7 +94,7 @@ def explain_error(error: BaseException, arguments: list[str]) -> str | None:
         if isinstance(cause, MissingMandatoryValue):
             return f"{cause.full_key}: must be given, as {cause.full_key}=..."
         if isinstance(cause, OverrideParseException) and "Ambiguous" not in str(cause):
-            return f"{cause.override}: not understood; write key=value, and a list as key=[3,8]"
+            return f"{cause.override}: not understood; write key=value, and a list as 'key=[3,8]'"
         if isinstance(cause, MissingConfigException) and cause.options:
             key = str(cause.missing_cfg_file).rpartition("/")[0]
             return f"{_as_typed(key, arguments)}: no such choice; choose one of {', '.join(cause.options)}"

@@ -52,7 +52,7 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
         raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
     if not path.exists():
         if read_result(folder).get("status") == "finished":
-            how = write_command("train.py", f"resume={folder}", *list_trust_needed(cfg))
+            how = write_command("train.py", f"resume={folder.absolute()}", *list_trust_needed(cfg))
             raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")
     try:

@@ -1,6 +1,5 @@
-"""Commands to paste: they work from where the user is, with any folder, in bash and zsh."""
+"""Commands to paste: they work from any folder, with any name of a folder, in bash and zsh."""
 
-import os
 import shlex
 import shutil
 import sys
@@ -16,7 +15,12 @@ def write_command(program: str, *arguments: str) -> str:
         program: a script of the project's, as train.py, or a program that was installed with it, as tensorboard.
     """
     script = [_shorten(PROJECT / program)] if program.endswith(".py") else []
-    return shlex.join([_find("python" if script else program), *script, *arguments])
+    return " ".join(map(quote, [_find("python" if script else program), *script, *arguments]))
+
+
+def quote(word: str) -> str:
+    """A word that both shells take as it is. For =ls zsh would put the path of ls, but in quotes."""
+    return f"'{word}'" if word.startswith("=") and shlex.quote(word) == word else shlex.quote(word)
 
 
 def _find(program: str) -> str:
@@ -27,5 +31,5 @@ def _find(program: str) -> str:
 
 
 def _shorten(path: Path) -> str:
-    folder = Path.cwd()
-    return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
+    is_short = Path.cwd() == PROJECT and path.is_relative_to(PROJECT)
+    return str(path.relative_to(PROJECT) if is_short else path)

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
 from wgan.run.checks import check_training, check_values
-from wgan.run.pasting import write_command
+from wgan.run.pasting import quote, write_command
 from wgan.run.strangers import check_contents
 from wgan.run.unread import check_keys_read
 from wgan.sweeps import identity, slurm, workers
@@ -77,7 +77,8 @@ def _conclude(config: DictConfig, error: BaseException | None = None) -> None:
     if isinstance(error, KeyboardInterrupt):
         named = any(typed.startswith("sweep=") for typed in sys.argv[1:])
         again = write_command("train.py", *sys.argv[1:], *(() if named else (f"sweep={config.sweep}",)))
-        print(f"Interrupted; continue with: {again}", file=sys.stderr)
+        here = quote(str(Path.cwd()))  # what was typed may name folders
+        print(f"Interrupted; continue with: cd {here} && {again}", file=sys.stderr)
         return
     if failed := [job for job in done if job.status in ("failed", "died")]:
         lines = "".join(f"\n  {escape_unprintable(f'{folder / job.name}: {job.error}')}" for job in failed)
