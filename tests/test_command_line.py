@@ -236,8 +236,8 @@ def test_bad_input_on_the_real_command_line(tmp_path: Path, argument: str) -> No
     process = command("train.py", argument, cwd=tmp_path)
     assert process.returncode == 1
     assert process.stdout == ""
-    assert "Traceback" not in process.stderr
-    assert process.stderr.splitlines()[-1].startswith(f"error: {argument}: ")
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f"error: {argument}: ")
 
 
 def test_too_large_for_the_memory(tmp_path: Path) -> None:
@@ -255,9 +255,8 @@ def test_resume_takes_no_sweep(run_main: Callable[..., str]) -> None:
 
 def test_bad_value_in_a_sweep(tmp_path: Path) -> None:
     process = command("train.py", "-m", "model.n_critic=0", "seed=1", cwd=tmp_path)
-    assert process.returncode == 1
-    assert process.stderr.splitlines()[-1] == "error: model.n_critic=0: must be a whole number from 1 to 10000"
-    assert "Traceback" not in process.stderr
+    line = "error: model.n_critic=0: must be a whole number from 1 to 10000\n"
+    assert (process.returncode, process.stderr) == (1, line)
 
 
 def test_a_key_that_nothing_reads_in_a_sweep(tmp_path: Path) -> None:

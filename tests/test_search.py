@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -59,6 +60,8 @@ def test_a_trial_that_fails_ends_no_search(tmp_path: Path) -> None:
     bare = (*BARE, "+search=clipping", "hydra.sweeper.n_trials=3", "sweep=s")
     first = command("train.py", "-m", *bare, cwd=tmp_path)
     assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stderr == ""
+    assert not re.search(r"alembic|\x1b", first.stdout)
     sweep = tmp_path / "multirun" / "s"
     reached = sorted(sweep.glob("*/result.json"), key=lambda path: path.stat().st_mtime_ns)
     assert len(reached) == 3
