@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from conftest import PROJECT, SMALL, command, configuration, contents, pasted, result, rows
 from PIL import Image
 from processes import Process
+from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.summary.writer.record_writer import RecordWriter
 from test_tensorboard import events_of
@@ -526,6 +528,41 @@ def test_a_checkpoint_with_an_odd_iteration_is_left_out(
     told = [record.getMessage() for record in caplog.records]
     assert f"{finished}/checkpoints/last.ckpt is not a checkpoint of this run and left out" in told
     assert f"Continuing after iteration 9, from {finished}/checkpoints/epoch=003.ckpt" in told
+
+
+KEPT = {"best_k_models": {"a": torch.tensor(1.0), "b": torch.tensor(torch.inf)}, "kth_best_model_path": "b"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "good"),
+    [
+        (KEPT, True),
+        ({"best_model_score": torch.tensor(1.0), "current_score": None}, True),
+        (KEPT | {"kth_best_model_path": "c"}, False),
+        (KEPT | {"kth_best_model_path": None}, False),
+        ({"best_k_models": [1]}, False),
+        ({"best_k_models": {1: torch.tensor(1.0)}}, False),
+        ({"best_k_models": {"a": None}}, False),
+        ({"best_k_models": {"a": torch.zeros(2)}}, False),
+        ({"kth_value": None}, False),
+        ({"kth_value": torch.zeros(2)}, False),
+        ({"last_model_path": -1}, False),
+        ({"best_model_path": ["x"]}, False),
+    ],
+    ids=str,
+)
+def test_a_state_of_the_callback_that_keeps_checkpoints(changed: dict[str, Any], good: bool) -> None:
+    callback = ModelCheckpoint(dirpath="kept", monitor="g", save_top_k=2)
+    with nullcontext() if good else pytest.raises((AttributeError, ValueError)):
+        continuing.check_callback(callback, callback.state_dict() | changed)
+
+
+@pytest.mark.parametrize("seconds", [None, float("inf"), float("nan"), "x", 10**400, [1], torch.zeros(2), True])
+def test_a_state_of_the_callback_that_takes_the_time(seconds: object) -> None:
+    continuing.check_callback(Timer(), {"time_elapsed": {"train": 5}})
+    continuing.check_callback(Timer(), {"time_elapsed": {"train": 5.5}})
+    with pytest.raises(ValueError, match="Timer"):
+        continuing.check_callback(Timer(), {"time_elapsed": {"train": seconds}})
 
 
 @pytest.mark.parametrize(("name", "state"), [("ModelCheckpoint", {"odd": 1}), ("Timer", {"time_elapsed": 5})])

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from packaging.version import Version
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from wgan.errors import UserError
 from wgan.model.wgan import WGAN
@@ -21,6 +22,7 @@ from wgan.run.fingerprint import LENGTH, spell_alike
 from wgan.run.folder import CHECKPOINTS
 
 PARTS = ("state_dict", "optimizer_states", "loops", "losses", "iteration")  # what a run needs to go on
+LARGEST = 2**63  # number of a callback, which counts or tells seconds
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def load_state(contents: dict[str, Any], module: WGAN, callbacks: Iterable[Callb
     states = dict(contents["callbacks"])
     for callback in callbacks:
         if found := states.get(callback.state_key):
-            deepcopy(callback).load_state_dict(deepcopy(found))
+            check_callback(callback, found)
 
     module.load_state_dict(state)
     for optimizer, optimizer_state in zip(module.configure_optimizers(), optimizers, strict=True):
@@ -101,6 +103,39 @@ def load_state(contents: dict[str, Any], module: WGAN, callbacks: Iterable[Callb
         optimizer.step()
     if not all(parameter.isfinite().all() for parameter in trial.parameters()):
         raise ValueError("weights that are not finite")
+
+
+def check_callback(callback: Callback, state: Any) -> None:
+    """Load a state into a copy, and look at what a callback of Lightning's will compute with.
+
+    Raises:
+        Exception: of any kind, if the state is not of such a callback.
+    """
+    loaded = deepcopy(callback)
+    loaded.load_state_dict(deepcopy(state))
+    if type(callback).__module__.startswith("pytorch_lightning.") and not _is_state(
+        loaded.state_dict(), callback.state_dict()
+    ):
+        raise ValueError(callback.state_key)
+    if isinstance(loaded, ModelCheckpoint):
+        kept, worst = loaded.best_k_models, loaded.kth_best_model_path
+        if not all(isinstance(path, str) and score.shape == () for path, score in kept.items()):
+            raise ValueError("best_k_models")
+        if 0 < loaded.save_top_k <= len(kept) and worst not in kept:
+            raise ValueError("kth_best_model_path")
+
+
+def _is_state(found: Any, wanted: Any) -> bool:
+    """Whether values are of the kinds of those that a callback begins with; for None and {} all kinds are."""
+    if wanted is None or (isinstance(wanted, dict) and not wanted):
+        return wanted is None or isinstance(found, dict)
+    if isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(_is_state(found[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, torch.Tensor):
+        return isinstance(found, torch.Tensor) and found.shape == wanted.shape
+    if type(wanted) in (int, float):
+        return type(found) in (int, float) and abs(found) < LARGEST
+    return type(found) is type(wanted)
 
 
 def _is_like(found: Any, wanted: Any) -> bool:
