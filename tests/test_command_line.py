@@ -87,7 +87,9 @@ BAD = [
     ("callbacks.checkpoints.save_last=maybe", "callbacks.checkpoints.save_last=maybe: must be true or false"),
     ("+callbacks.checkpoints.every_n_train_steps=11", "callbacks.checkpoints.every_n_train_steps=11: runs go on from "
      "ends of epochs only; set every_n_epochs"),
-    ("+callbacks.checkpoints.monitor=foo", "callbacks.checkpoints.monitor=foo: must be one of c1, c2, g"),
+    ("+callbacks.checkpoints.monitor=foo", "callbacks.checkpoints.monitor=foo: must be one of fid_mnist, "
+     "kid_mnist, precision, recall, density, coverage, digit_share, nearest_distance, class_accuracy, wasserstein, c1, "
+     "c2, g"),
     ("callbacks.checkpoints.filename=\"{epoch}-{c2:.2f}\"", "callbacks.checkpoints.filename={epoch}-{c2:.2f}: must be "
      "{epoch:03d}"),
     ("optimizer.critic._target_=torch.optim.SparseAdam", "optimizer.critic._target_=torch.optim.SparseAdam: needs "
@@ -111,6 +113,7 @@ BAD = [
      "and optimizer.generator.weight_decay"),
     ("+optimizer.x.y=1", "optimizer.x.y=1: nothing reads it; set optimizer.critic.y and optimizer.generator.y"),
     ("+search=clipping", "+search=clipping: is for sweeps; add -m, or leave it out"),
+    ("+prune=median", "+prune=median: is for sweeps; add -m, or leave it out"),
     ("+parallel=local", "+parallel=local: is for sweeps; add -m, or leave it out"),
     ("hydra/launcher=joblib", "hydra/launcher=joblib: is for sweeps; add -m, or leave it out"),
     ("hydra.sweep.dir=x", "hydra.sweep.dir=x: is for sweeps; add -m, or leave it out"),

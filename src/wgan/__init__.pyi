@@ -26,6 +26,7 @@ from .quality.modes import ModeDivergence as ModeDivergence
 from .quality.modes import Modes as Modes
 from .run.log import RunLog as RunLog
 from .sweeps.launch import Launch as Launch
+from .sweeps.pruning import MedianPruning as MedianPruning
 
 PROJECT: pathlib.Path
 __all__: list[str]

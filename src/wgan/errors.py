@@ -1,5 +1,7 @@
 """Errors of which a user is told in one line."""
 
+from typing import Any
+
 
 class UserError(Exception):
     """Something that the user can mend; its message is one line: key, value and remedy, or file and remedy."""
@@ -15,3 +17,11 @@ class DivergenceError(UserError):
         )
         self.iteration = iteration
         self.quantity = quantity
+
+
+class PrunedError(UserError):
+    """A job of a sweep that is not worth its other epochs; `decision` is what result.json has of it."""
+
+    def __init__(self, reason: str, decision: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.decision = decision | {"reason": reason}

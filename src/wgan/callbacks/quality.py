@@ -92,6 +92,8 @@ class Quality(Callback):
         if self.is_due(epoch):
             figures = self.record(trainer, module, epoch, module.sample(self.n, self.seed))
             show_scalars(trainer, {f"quality/{name}": value for name, value in figures.items()}, module.iteration)
+            for name, value in figures.items():  # for callbacks that monitor one
+                trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             name, share = _headline(figures)
             told = f"{name} {figures[name]:.4g}, {share} {figures[share]:.3f}"
             log.info("Epoch %d/%d: %s", epoch, trainer.max_epochs, told)
@@ -104,6 +106,7 @@ class Quality(Callback):
         floor = known.floor | self.own_floor
         show_scalars(trainer, {f"{FINAL}{name}": value for name, value in figures.items()}, module.iteration)
         for name, value in figures.items():
+            trainer.callback_metrics.pop(name, None)  # of the last epoch
             trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             trainer.callback_metrics[f"{name}_floor"] = torch.tensor(floor[name], dtype=torch.float64)
         some = images[:: ROW if module.classes else 1][:10]  # of all classes

@@ -17,7 +17,7 @@ from wgan.model.averaging import average_generator, measure_norms
 from wgan.model.clipping import WeightClipping
 from wgan.model.labels import give_labels, register_classes
 from wgan.model.lipschitz import LipschitzMethod
-from wgan.model.losses import GENERATED, REAL, wasserstein_loss
+from wgan.model.losses import GENERATED, REAL, wasserstein_estimate, wasserstein_loss
 from wgan.model.networks import GREY_28, Critic, Generator, ImageShape, MakeNetwork, build_network
 from wgan.model.randomness import Purpose, move_to_device
 from wgan.model.sampling import sample_images
@@ -232,5 +232,6 @@ class WGAN(LightningModule):
         self.losses = checkpoint["losses"]
 
     def on_train_epoch_end(self) -> None:
-        self.log_dict(self.losses, logger=False)  # for callbacks that monitor one
+        estimate = wasserstein_estimate(self.losses["c1"], self.losses["c2"])
+        self.log_dict(self.losses | {"wasserstein": estimate}, logger=False)  # for callbacks that monitor one
         self.log("epoch", float(self.current_epoch + 1), logger=False)  # ModelCheckpoint names its files by it

@@ -43,7 +43,7 @@ def check_buildable(configurations: Sequence[DictConfig]) -> None:
         source = str({key: value for key, value in cfg.data.items() if key not in ("batch_size", "n_critic", "seed")})
         data.share_images(loaded.setdefault(source, data))
         model = build_model(cfg, data.image_shape, find_classes(cfg, data))
-        check_objective(cfg, build_callbacks(cfg), data, model.classes)
+        check_figures(cfg, build_callbacks(cfg), data, model.classes)
 
 
 def build_data(cfg: DictConfig) -> ImageData:
@@ -122,17 +122,23 @@ def build_loggers(cfg: DictConfig, folder: Path, after: int) -> list[Logger]:
     return loggers
 
 
-def check_objective(cfg: DictConfig, callbacks: list[Callback], data: ImageData, classes: Sequence[int]) -> None:
-    """Raises UserError if the figure that the objective names will not be measured."""
-    name = name_figure(cfg.objective)
+def check_figures(cfg: DictConfig, callbacks: list[Callback], data: ImageData, classes: Sequence[int]) -> None:
+    """Raises UserError if a figure will not be measured that is the objective, or that a callback looks at."""
     quality = next((callback for callback in callbacks if isinstance(callback, Quality)), None)
-    if name in LOSSES:
-        return
-    if quality is None:
-        raise UserError(f"objective={cfg.objective}: needs callbacks.quality; keep it, or set objective=wasserstein")
-    if name not in (measured := quality.list_figures(data, classes)):
-        there = ", ".join((*measured, *LOSSES))
-        raise UserError(f"objective={cfg.objective}: is not measured of these images; choose one of {there}")
+    looked_at = {"objective": str(cfg.objective)}
+    for name, callback in cfg.callbacks.items():
+        looked_at |= {f"callbacks.{name}.{key}": callback[key] for key in ("monitor", "objective") if key in callback}
+    for key, asked in looked_at.items():
+        name = name_figure(asked)
+        if name in LOSSES:
+            continue
+        if quality is None:
+            raise UserError(f"{key}={asked}: needs callbacks.quality; keep it, or set {key}=wasserstein")
+        if name not in (measured := quality.list_figures(data, classes)):
+            there = ", ".join((*measured, *LOSSES))
+            raise UserError(f"{key}={asked}: is not measured of these images; choose one of {there}")
+        if key != "objective" and quality.every_n_epochs != 1:
+            raise UserError(f"{key}={asked}: is looked at after each epoch; set callbacks.quality.every_n_epochs=1")
 
 
 def _own_figures(cfg: DictConfig) -> list[str]:

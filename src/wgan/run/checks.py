@@ -29,8 +29,6 @@ SINGLE = ("seed", "objective")  # keys of no group
 GROUPS = ("model", "optimizer", "data", "trainer", "callbacks")
 OPTIONAL = ("logger",)  # a group that runs of earlier versions do not have
 
-MONITORED = ("c1", "c2", "g")
-
 # Keys that the configuration of every run has: without them the libraries would take values of their own.
 NEEDED = (
     *SINGLE,
@@ -74,6 +72,11 @@ def check_training(cfg: DictConfig) -> None:
             raise UserError(f"{key}: must be given, as {key}=...")
     for name, callback in cfg.callbacks.items():
         _check_callback(f"callbacks.{name}", callback)
+    own = [str(figure) for callback in cfg.callbacks.values() for figure in callback.get("figures") or ()]
+    figures = (*FIGURES, *own)
+    for name, callback in cfg.callbacks.items():
+        if callback.get("monitor", figures[0]) not in figures:
+            raise UserError(f"callbacks.{name}.monitor={callback.monitor}: must be one of {', '.join(figures)}")
     loggers = cfg.get("logger", {})
     if not OmegaConf.is_dict(loggers):
         raise UserError(f"logger={loggers}: must be one of the group's choices, which --help lists")
@@ -87,9 +90,8 @@ def check_training(cfg: DictConfig) -> None:
     for key, value in walk_leaves(OmegaConf.to_container(OmegaConf.masked_copy(cfg, ["model", "optimizer"]))):
         if type(value) in (int, float) and LARGEST_NUMBER < abs(value) < math.inf:
             raise UserError(f"{key}={value}: must be at most {LARGEST_NUMBER:.2g}, the largest number of float32")
-    own = [str(figure) for callback in cfg.callbacks.values() for figure in callback.get("figures") or ()]
-    if name_figure(str(cfg.objective)) not in (names := (*FIGURES, *own)):
-        words = f"one of {', '.join(names)}; with - before it, as in -recall, if more is better"
+    if name_figure(str(cfg.objective)) not in figures:
+        words = f"one of {', '.join(figures)}; with - before it, as in -recall, if more is better"
         raise UserError(f"objective={cfg.objective}: must be {words}")
     for key, source in FOLLOWS.items():
         if (value := OmegaConf.select(cfg, key)) != OmegaConf.select(cfg, source):
@@ -102,8 +104,6 @@ def _check_callback(key: str, callback: Any) -> None:
     for name in ("every_n_train_steps", "train_time_interval"):
         if name in callback:
             raise UserError(f"{key}.{name}={callback[name]}: runs go on from ends of epochs only; set every_n_epochs")
-    if callback.get("monitor", "c1") not in MONITORED:
-        raise UserError(f"{key}.monitor={callback.monitor}: must be one of {', '.join(MONITORED)}")
 
 
 def check_values(cfg: DictConfig, rules: dict[str, Rule] = RULES) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from wgan.quality.ranking import LOSSES
 from wgan.run.checks import walk_leaves
 from wgan.run.configuration import find_stable_name, name_stably
 
@@ -14,7 +15,7 @@ DECIDING = ("seed", "model", "optimizer", "data", "trainer", "callbacks")
 
 # Keys that say how or where a run computes, and not what.
 HOW = (
-    *("objective", "logger", "parallel", "search"),
+    *("objective", "logger", "parallel", "search", "prune"),
     *("trainer.accelerator", "trainer.devices", "trainer.enable_model_summary", "trainer.log_every_n_steps"),
 )
 
@@ -25,10 +26,10 @@ DIGIT = "data.digit"
 LENGTH = "trainer.max_epochs"  # the one that can be raised while a run goes on
 
 # Callbacks that look at a run and change nothing. Others, of the user's own too, may.
-LOOKING = ("History", "Divergence", "CriticWeights", "Samples", "Progress")
+LOOKING = ("History", "Divergence", "CriticWeights", "Samples", "Progress", "MedianPruning")
 LIGHTNINGS_LOOKING = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "Timer")
 
-# Of the figures those after each epoch only show how a run went.
+# Of the figures those after each epoch only show how a run went, unless a callback looks at one, to stop the run.
 SHOWN = ("callbacks.quality.n", "callbacks.quality.every_n_epochs")
 
 ABSENT = object()
@@ -38,11 +39,16 @@ Values = Mapping[str, Any]
 
 def find_decisive_values(cfg: DictConfig) -> dict[str, Any]:
     """Dotted keys and plain values of all that decides what a run computes, and the figures by which it is judged."""
-    groups: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(DECIDING)), resolve=True)
+    groups: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [*DECIDING, "objective"]), resolve=True)
+    groups.pop("objective", None)  # to which a callback that only looks may refer
     groups = name_stably(groups)
     callbacks = groups.get("callbacks") or {}
     groups["callbacks"] = {name: each for name, each in callbacks.items() if not _only_looks(each)}
-    not_deciding = (*HOW, *SHOWN, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
+    monitored = {
+        each["monitor"] for each in groups["callbacks"].values() if isinstance(each, dict) and "monitor" in each
+    }
+    shown = SHOWN if monitored <= {*LOSSES} else ()
+    not_deciding = (*HOW, *shown, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
     values = {key: value for key, value in walk_leaves(groups) if not is_or_is_below(key, not_deciding)}
     return spell_alike({key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")})
 

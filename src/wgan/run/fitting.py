@@ -17,17 +17,18 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from wgan.callbacks.board import show_code
 from wgan.callbacks.divergence import Divergence
 from wgan.callbacks.tensorboard import list_hyperparameters
-from wgan.errors import DivergenceError, UserError
+from wgan.errors import DivergenceError, PrunedError, UserError
 from wgan.files import METRICS
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.memory import keep_freed_memory
 from wgan.model.wgan import WGAN
 from wgan.quality.ranking import compute_objective
 from wgan.run import folder as runs
-from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_objective, find_classes
+from wgan.run.building import build_callbacks, build_data, build_loggers, build_model, check_figures, find_classes
 from wgan.run.checkpoints import Checkpoint, LastCheckpoint, PlainCheckpoints, describe_place
 from wgan.run.configuration import list_trust_needed, resolve_references
 from wgan.run.continuing import find_newest_checkpoint
+from wgan.run.early_end import EarlyEnd, describe_end
 from wgan.run.fingerprint import find_decisive_values
 from wgan.run.generator import write_generator
 from wgan.run.machine import check_machine, has_bfloat16
@@ -45,7 +46,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
         The value of the configuration's objective.
 
     Raises:
-        UserError: if the configuration or a checkpoint cannot be used, or if the run diverges.
+        UserError: if the configuration or a checkpoint cannot be used, if the run diverges or is pruned.
     """
     hparams = list_hyperparameters(cfg)
     cfg = resolve_references(cfg)
@@ -58,7 +59,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     data = build_data(cfg)
     module = build_model(cfg, data.image_shape, find_classes(cfg, data))
     callbacks, timer = build_callbacks(cfg), Timer()
-    check_objective(cfg, callbacks, data, module.classes)
+    check_figures(cfg, callbacks, data, module.classes)
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint):  # else the first logger says where
             callback.dirpath = callback.dirpath or str(folder / runs.CHECKPOINTS)
@@ -82,6 +83,10 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
             where = {"iteration": error.iteration, "quantity": error.quantity}
             runs.write_result(folder, status="diverged", **where, **provenance)
             raise
+        except PrunedError as error:
+            spent = {"iterations": module.iteration, "seconds": round(timer.time_elapsed(), 3)}
+            runs.write_result(folder, status="pruned", **error.decision, **spent, **provenance)
+            raise
 
     figures = find_figures(trainer, module)
     objective = compute_objective(cfg.objective, figures)
@@ -90,7 +95,7 @@ def fit(cfg: DictConfig, folder: Path, trust: Trust) -> float:
     write_generator(folder, module.shown_generator)
     runs.write_result(
         folder,
-        status="finished",
+        **describe_end(trainer),
         objective=objective,
         **figures,
         ran_away=any(callback.ran_away for callback in callbacks if isinstance(callback, Divergence)),
@@ -120,7 +125,7 @@ def build_trainer(cfg: DictConfig, folder: Path, callbacks: list[Callback], resu
         cfg.trainer,
         default_root_dir=folder,
         logger=build_loggers(cfg, folder, after=resumed.iteration if resumed else 0),
-        callbacks=[*callbacks, LastCheckpoint(checkpoints)],
+        callbacks=[*callbacks, EarlyEnd(), LastCheckpoint(checkpoints)],
         plugins=[checkpoints, LightningEnvironment()],  # no cluster's, which would want several processes
     )
     return trainer

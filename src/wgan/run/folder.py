@@ -28,6 +28,10 @@ RESULT = "result.json"
 GENERATOR = "generator.safetensors"
 LOCK = ".lock"
 
+TRAINED: tuple[str, ...] = ("finished", "stopped")  # statuses of a run that has all its files
+ENDED: tuple[str, ...] = (*TRAINED, "pruned", "diverged")
+COUNTS = dict.fromkeys(TRAINED, ("iterations", "max_epochs")) | {"pruned": ("iterations",), "diverged": ("iteration",)}
+
 log = logging.getLogger(__name__)
 
 
@@ -121,10 +125,9 @@ def read_result(folder: Path) -> dict[str, Any]:
         return {}
     try:
         found: dict[str, Any] = json.loads(read_regular(path))
-        counts = {"finished": ("iterations", "max_epochs"), "diverged": ("iteration",)}[found["status"]]
-        if any(type(found[key]) is not int for key in counts):
+        if any(type(found[key]) is not int for key in COUNTS[found["status"]]):
             raise ValueError("a count is no whole number")
-        if found["status"] == "finished" and not math.isfinite(found["objective"]):
+        if found["status"] != "diverged" and not math.isfinite(found["objective"]):
             raise ValueError("the objective is not finite")
         return found
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:

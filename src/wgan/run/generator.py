@@ -21,7 +21,7 @@ from wgan.run.code import warn_of_other_code
 from wgan.run.configuration import CONFIGURATION, list_trust_needed
 from wgan.run.continuing import check_configuration
 from wgan.run.fingerprint import find_decisive_values
-from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, read_result
+from wgan.run.folder import CHECKPOINTS, GENERATOR, RESULT, TRAINED, read_result
 from wgan.run.pasting import write_command
 from wgan.run.trust import Trust, load_trusted
 
@@ -51,7 +51,7 @@ def load_generator(folder: Path, cfg: DictConfig, checkpoint: str | None = None)
         there = ", ".join(sorted(each.stem for each in path.parent.glob("*.ckpt"))) or "none"
         raise UserError(f"checkpoint={checkpoint}: the run has no such checkpoint; there are {there}")
     if not path.exists():
-        if read_result(folder).get("status") == "finished":
+        if read_result(folder).get("status") in TRAINED:
             how = write_command("train.py", f"resume={folder.absolute()}", *list_trust_needed(cfg))
             raise UserError(f"run={folder}: its {GENERATOR} is gone; make it again with: {how}")
         raise UserError(f"run={folder}: this run has no {GENERATOR}, for it has not finished; name a finished one")

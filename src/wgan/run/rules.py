@@ -108,6 +108,8 @@ RULES = {
     "callbacks.quality.n": SOME,
     "callbacks.quality.final_n": SAMPLES,
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
+    "callbacks.prune.jobs": whole(1),
+    "callbacks.prune.epochs": whole(0),
     "callbacks.checkpoints.filename": Rule(
         lambda value: isinstance(value, str) and re.fullmatch(r"\{epoch:0?\dd\}", value) is not None, "{epoch:03d}"
     ),

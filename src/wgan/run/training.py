@@ -49,13 +49,24 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
                     f"resume={folder}: the run diverged in iteration {result['iteration']}, and would again; "
                     "start another, with a lower optimizer.lr, say"
                 )
+            if result.get("status") == "pruned":
+                raise UserError(
+                    f"resume={folder}: the sweep has pruned this job; the sweep's command without +prune trains it to "
+                    "its end"
+                )
             if result.get("max_epochs") == cfg.trainer.max_epochs:
                 restore_missing_generator(folder, result, trust)
                 warn_of_other_code(folder / runs.RESULT, result)
-                log.info("Finished already, after %d iterations: %s", result["iterations"], folder)
-                if can_be_lengthened(cfg):
+                status = str(result["status"]).capitalize()
+                log.info("%s already, after %d iterations: %s", status, result["iterations"], folder)
+                if can_be_lengthened(cfg) and result["status"] == "finished":
                     log.info("To lengthen it: %s trainer.max_epochs=%d", how_to_resume, 2 * cfg.trainer.max_epochs)
                 return float(result["objective"])
+            if result.get("status") == "stopped":
+                raise UserError(
+                    f"trainer.max_epochs={cfg.trainer.max_epochs}: the run was stopped after {result['iterations']} "
+                    "iterations, and would be again; start another, without the callback that stopped it"
+                )
         return train_in(folder, cfg, trust if resume else None)
 
 

@@ -28,6 +28,7 @@ OF_SWEEPS = (
     *SETTINGS,
     "search",
     "parallel",
+    "prune",
     "hydra.sweep",
     "hydra.sweeper",
     "hydra.launcher",

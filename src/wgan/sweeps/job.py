@@ -10,7 +10,7 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
 from wgan.commands.one_line import explain_error
-from wgan.errors import DivergenceError, UserError
+from wgan.errors import DivergenceError, PrunedError, UserError
 from wgan.quality.ranking import compute_objective, name_figure
 from wgan.run import folder as runs
 from wgan.run.checks import check_training
@@ -41,7 +41,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | None:
     fails ends no other, but with `fail_fast`.
 
     Returns:
-        The value of the objective; infinity of a run that diverged. None of a job that failed: NaN would end a search.
+        The value of the objective, of a job that is pruned the last one; infinity of a run that diverged. None of a job
+        that failed: NaN would end a search.
 
     Raises:
         KeyboardInterrupt: if it is interrupted.
@@ -89,20 +90,28 @@ def _value(cfg: DictConfig, folder: Path, find_defaults: Callable[[], Values]) -
         if not compute_the_same(earlier, find_decisive_values(cfg), find_defaults):
             raise UserError(f"{folder}: holds a run that was changed; rerun=true trains the job anew in its place")
         result = runs.read_result(folder)
-        if result.get("status") == "finished":
+        if result.get("status") in runs.TRAINED:
             restore_missing_generator(folder, result, trust=None)
             if not is_number(result.get(name_figure(cfg.objective))):
                 path = folder / runs.RESULT
                 raise UserError(f"{path}: has no {name_figure(cfg.objective)}; rerun=true trains the job anew")
             value = compute_objective(cfg.objective, result)
             warn_of_other_code(folder / runs.RESULT, result)
-            log.info("Finished already, %s %.4g: %s", cfg.objective, value, folder)
+            log.info("%s already, %s %.4g: %s", result["status"].capitalize(), cfg.objective, value, folder)
             return value
+        if result.get("status") == "pruned" and "prune" in cfg.callbacks:
+            if is_number(result.get(name_figure(cfg.objective))):
+                log.info("Pruned already, after %d iterations: %s", result["iterations"], folder)
+                return compute_objective(cfg.objective, result)
+            log.info("Pruned by another objective; it goes on: %s", folder)
         if result.get("status") == "diverged":
             log.info("Diverged already, in iteration %d: %s", result["iteration"], folder)
             return math.inf
     try:
         return train_in(folder, cfg)
+    except PrunedError as error:
+        log.info("Pruned: %s", error)
+        return float(error.decision["objective"])
     except DivergenceError as error:
         log.error("%s", error)
         return math.inf
@@ -121,8 +130,7 @@ def _on_record(record: Record, folder: Path) -> Iterator[None]:
     except BaseException:
         record._replace(status="interrupted").write(folder)
         raise
-    status = "diverged" if runs.read_result(folder).get("status") == "diverged" else "finished"
-    record._replace(status=status).write(folder)
+    record._replace(status=runs.read_result(folder)["status"]).write(folder)
 
 
 def _line(error: Exception) -> str:

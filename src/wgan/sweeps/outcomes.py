@@ -24,7 +24,7 @@ from wgan.run.rules import is_number
 from wgan.sweeps.identity import names_a_job, split_override
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
 
-ORDER = ("finished", "ran away", "diverged", "failed", "died", "interrupted", "running")
+ORDER = (*runs.TRAINED, "pruned", "ran away", "diverged", "failed", "died", "interrupted", "running")
 NO_IMAGES = ("data.batch_size", "data.root")  # keys of data that do not change what is learned
 
 DIED = "ended without a word: killed, or out of memory?"
@@ -38,7 +38,7 @@ class Job:
     folder: Path
     launch: str
     status: str  # one of ORDER
-    error: str
+    error: str  # in one line; of a job that was stopped or pruned the reason
     settings: dict[str, Any]  # of every key that any job of the sweep sets
     value: float | None
     figures: dict[str, float] = field(default_factory=dict)  # of result.json
@@ -79,7 +79,7 @@ class Sweep:
 
     @property
     def finished(self) -> list[Job]:
-        return [job for job in self.jobs if job.status == "finished"]
+        return [job for job in self.jobs if job.status in runs.TRAINED]
 
     @property
     def figures(self) -> list[str]:
@@ -147,17 +147,20 @@ def read_sweep(folder: Path) -> Sweep:
 def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:
     result = _result(folder)
     status, error = record.status, record.error
-    if result.get("status") in ("finished", "diverged") and not _failed_afterwards(folder, record):
-        status, error = "ran away" if result.get("ran_away") is True else result["status"], ""
+    if result.get("status") in runs.ENDED and not _failed_afterwards(folder, record):
+        status = "ran away" if result.get("ran_away") is True else result["status"]
+        error = str(result.get("reason", ""))
     elif status == "running" and not _is_held(folder):
         status, error = "died", DIED
-    elif status in ("finished", "diverged"):
+    elif status in runs.ENDED:
         status, error = "failed", LOST
     figures = {name: number for name, number in result.items() if is_number(number)}
     value = None
     if status == "diverged":
         value = math.inf
-    elif status in ("finished", "ran away") and math.isfinite(figures.get(name_figure(objective), math.nan)):
+    elif status in (*runs.TRAINED, "pruned", "ran away") and math.isfinite(
+        figures.get(name_figure(objective), math.nan)
+    ):
         value = compute_objective(objective, figures)
     settings = _settings(folder, record, keys)
     is_of_other_code = describe_other_code(result) is not None
@@ -219,4 +222,5 @@ def _number(text: str) -> str | int | float:
 
 
 def _rank(job: Job) -> tuple[int, float, str]:
-    return ORDER.index(job.status), math.inf if job.value is None else job.value, job.name
+    status = "finished" if job.status in runs.TRAINED else job.status
+    return ORDER.index(status), math.inf if job.value is None else job.value, job.name

@@ -8,7 +8,7 @@ from wgan.files import read_regular, write_whole
 from wgan.run import folder as runs
 
 RECORD = "job.json"
-STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
+STATUSES = ("running", *runs.ENDED, "failed", "interrupted")
 
 
 class Record(NamedTuple):

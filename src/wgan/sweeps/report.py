@@ -2,7 +2,6 @@
 
 import argparse
 import base64
-import csv
 import logging
 import statistics
 import sys
@@ -18,10 +17,11 @@ from filelock import FileLock
 
 from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
-from wgan.files import FLOAT32, METRICS, QUALITY, read_regular, write_whole
+from wgan.files import METRICS, QUALITY, read_regular, write_whole
 from wgan.quality.ranking import LOSSES, name_figure
 from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
+from wgan.sweeps.curves import Curve, read_curve
 from wgan.sweeps.identity import shorten_key
 from wgan.sweeps.outcomes import Job, Sweep
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 SECONDS_A_JOB = 0.1  # between two pages; writing one takes a tenth of it
-LARGEST_TABLE = 2**27  # bytes: some million iterations; of more the page shows no curve
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +75,18 @@ def render_page(sweep: Sweep) -> str:
         figures=[*dict.fromkeys((figure, *shown, "seconds"))],
         bests=[part.finished[0] for part in parts if part.finished and part.finished[0].value is not None],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
+        ended_early=[job for job in sweep.jobs if job.status in ("stopped", "pruned")],
         curves={
             measured: plots.plot_curves(
-                _add_means(sweep, {job.name: _column(job, QUALITY, measured) for job in sweep.jobs})
+                _add_means(sweep, {job.name: read_curve(job.folder / QUALITY, measured) for job in sweep.jobs})
             ),
             "Wasserstein estimate": plots.plot_curves(
                 _add_means(
-                    sweep, {job.name: plots.average_bins(_column(job, METRICS, "wasserstein")) for job in sweep.jobs}
+                    sweep,
+                    {
+                        job.name: plots.average_bins(read_curve(job.folder / METRICS, "wasserstein"))
+                        for job in sweep.jobs
+                    },
                 )
             ),
         },
@@ -96,31 +100,15 @@ def render_page(sweep: Sweep) -> str:
     )
 
 
-def _column(job: Job, file: str, name: str) -> list[tuple[float, float]]:
-    """Iterations and values, of evaluations of the most common size; rows that are damaged, or half written, lack."""
-    try:
-        text = read_regular(job.folder / file, LARGEST_TABLE).decode(errors="replace")
-        rows = list(csv.DictReader(text.replace("\0", "").splitlines()))
-    except (OSError, csv.Error):
-        return []
-    read = []
-    for row in rows:
-        with suppress(KeyError, TypeError, ValueError):
-            read.append((float(row["iteration"]), float(row[name]), row.get("samples")))
-    sizes = Counter(samples for _, _, samples in read)
-    usual = max(sizes, key=sizes.__getitem__, default=None)
-    return [(x, y) for x, y, samples in read if samples == usual and abs(x) <= FLOAT32 and abs(y) <= FLOAT32]
-
-
 def _number_settings(sweep: Sweep) -> dict[str, int]:
     """A number for each job by name, the same for the seeds of a setting; the settings of the best jobs come first."""
     numbers: dict[str, int] = {}
     return {job.name: numbers.setdefault(sweep.describe_setting(job), len(numbers)) for job in sweep.jobs}
 
 
-def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
+def _add_means(sweep: Sweep, series: dict[str, Curve]) -> dict[str, Curve]:
     """Beside the curves of jobs, by name, the mean of those of each setting with several seeds, by the setting."""
-    groups: dict[str, list[list[tuple[float, float]]]] = {}
+    groups: dict[str, list[Curve]] = {}
     for job in sweep.jobs:
         if series[job.name]:
             groups.setdefault(sweep.describe_setting(job), []).append(series[job.name])
@@ -137,16 +125,17 @@ def _add_means(sweep: Sweep, series: dict[str, list[tuple[float, float]]]) -> di
 
 
 def _settings(sweep: Sweep) -> list[tuple[Any, ...]]:
-    """Each setting with the values of its seeds, their mean and deviation, and how many jobs diverged; best first."""
+    """Each setting with the values of its seeds, their mean and deviation, and what the others became; best first."""
     return [
-        (common, values, *summary.measure_spread(values), _diverged(sweep, common))
+        (common, values, *summary.measure_spread(values), _count_others(sweep, common))
         for common, values in sweep.group_by_setting()
     ]
 
 
-def _diverged(sweep: Sweep, common: dict[str, Any]) -> int:
-    """How many jobs of a setting diverged, which its mean does not show."""
-    return sum(job.status == "diverged" and common.items() <= job.settings.items() for job in sweep.jobs)
+def _count_others(sweep: Sweep, common: dict[str, Any]) -> dict[str, int]:
+    """How many jobs of a setting were pruned or diverged, which its mean does not show."""
+    others = (job.status for job in sweep.jobs if common.items() <= job.settings.items())
+    return Counter(status for status in others if status in ("pruned", "diverged"))
 
 
 def _samples(job: Job) -> str:
