@@ -113,7 +113,7 @@ def test_an_optimizer_of_ones_own_needs_no_decay() -> None:
 
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
-    for overrides in (["model.ema_decay=0.99"], ["optimizer=adam"], ["+logger=wandb"]):
+    for overrides in (["model.ema_decay=0.99"], ["optimizer=adam"], ["+logger=wandb"], ["+prune=median"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)

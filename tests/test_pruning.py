@@ -139,7 +139,7 @@ def test_only_jobs_that_compare_count(tmp_path: Path, run_main: Callable[..., st
             ("+prune=median", "callbacks.prune.jobs=0"),
             "callbacks.prune.jobs=0: must be a whole number, 1 or more",
         ),
-        (("+prune=mean",), "+prune=mean: no such choice; choose one of median"),
+        (("+prune=mean",), "prune=mean: no such choice; choose one of median"),
         (
             ("+prune=median", "callbacks.quality.every_n_epochs=0"),
             "callbacks.prune.objective=fid_mnist: is looked at after each epoch; set callbacks.quality."

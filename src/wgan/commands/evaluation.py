@@ -13,15 +13,14 @@ from wgan.files import write_whole
 from wgan.model.labels import list_sample_labels
 from wgan.model.sampling import sample_images
 from wgan.quality.classes import measure_classes, tabulate_classes
-from wgan.quality.figures import find_reference
 from wgan.quality.own import measure_own
-from wgan.run.building import build_data, build_own_figures, find_classes
+from wgan.run.building import build_own_figures
 from wgan.run.checks import check_values
 from wgan.run.folder import CHECKPOINTS, find_provenance
 from wgan.run.generator import load_generator
+from wgan.run.opened import open_run
 from wgan.run.rules import EVALUATION_RULES
 from wgan.run.strangers import check_contents
-from wgan.run.trust import load_trusted
 
 EVALUATION = "evaluation.json"
 
@@ -41,17 +40,14 @@ def evaluate(cfg: DictConfig) -> None:
     check_values(cfg, EVALUATION_RULES)
     folder = Path(cfg.run)
     check_contents(folder, f"run={folder}")
-    run = load_trusted(folder, list(cfg.trust))
+    opened = open_run(folder, list(cfg.trust))
+    run = opened.configuration
     single, names = cfg.checkpoint != "all", [cfg.checkpoint]
     if not single:
         names = sorted(path.stem for path in (folder / CHECKPOINTS).glob("epoch=*.ckpt"))
         if not names:
             raise UserError(f"checkpoint=all: {folder} has no checkpoints of epochs; set checkpoint=final")
-    if run.data._target_ == "wgan.MNISTDigits":
-        run.data.root = "data"  # the same images as anywhere, and a stranger's folder cannot name another place
-    data = build_data(run)
-    classes = find_classes(run, data)
-    known = find_reference(data, classes)
+    known, classes = opened.reference, opened.classes
     own = build_own_figures(run)
     floor = known.floor | measure_own(own, known.held_out, known.images)
     n = len(known.images) if cfg.n == "auto" else cfg.n

@@ -2,13 +2,13 @@
 
 from omegaconf import OmegaConf
 
-from wgan import PROJECT
+from wgan import CONF
 from wgan.run.rules import RULES
 
 
 def describe_keys(command: str) -> str:
     """The keys of a command with their defaults and comments: what conf/COMMAND.yaml begins with."""
-    return (PROJECT / "conf" / f"{command}.yaml").read_text().partition("\n\ndefaults:")[0]
+    return (CONF / f"{command}.yaml").read_text().partition("\n\ndefaults:")[0]
 
 
 def describe_values() -> str:

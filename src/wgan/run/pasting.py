@@ -5,17 +5,18 @@ import shutil
 import sys
 from pathlib import Path
 
-from wgan import PROJECT
+from wgan import HAS_CHECKOUT, PROJECT
 
 
 def write_command(program: str, *arguments: str) -> str:
-    """A line such as "python train.py resume=outputs/x".
+    """A line such as "python train.py resume=outputs/x". Where there is no checkout it says that it needs one.
 
     Args:
         program: a script of the project's, as train.py, or a program that was installed with it, as tensorboard.
     """
     script = [_shorten(PROJECT / program)] if program.endswith(".py") else []
-    return " ".join(map(quote, [_find("python" if script else program), *script, *arguments]))
+    line = " ".join(map(quote, [_find("python" if script else program), *script, *arguments]))
+    return f"{line}  # in a checkout of the project" if script and not HAS_CHECKOUT else line
 
 
 def quote(word: str) -> str:

@@ -21,11 +21,15 @@ from wgan.run.resuming import can_be_lengthened, check_unchanged
 log = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequence[str] = ()) -> float:
+def train(cfg: DictConfig, folder: str | Path, *, resume: bool = False, trust: Sequence[str] = ()) -> float:
     """Train the WGAN that `cfg` describes; all that the run leaves is in `folder`.
 
-    With `resume`, the run that is in the folder goes on from its last checkpoint, or ends at once if it is finished.
-    Its configuration may be a stranger's: of packages that are not ours it may name those in `trust` alone.
+    Args:
+        cfg: from `compose`.
+        folder: a new one, such as "outputs/mine".
+        resume: the run with this configuration that is in the folder goes on from its last checkpoint, or ends at once
+            if it is finished.
+        trust: with `resume` the configuration may be a stranger's: of other packages it may name these alone.
 
     Returns:
         The value of the configuration's objective: the smaller, the better.
@@ -34,6 +38,7 @@ def train(cfg: DictConfig, folder: Path, *, resume: bool = False, trust: Sequenc
         UserError: if what is asked for cannot be, before any work; if the run diverges, or cannot write its files.
         KeyboardInterrupt: if it is interrupted.
     """
+    folder = Path(folder).absolute()
     check_training(cfg)
     check_values(DictConfig({"trust": trust}))
     check_log(folder)

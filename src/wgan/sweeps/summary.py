@@ -4,28 +4,57 @@ import csv
 import statistics
 from collections.abc import Sequence
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from wgan.commands.one_line import escape_unprintable
+from wgan.errors import UserError
 from wgan.files import write_whole
 from wgan.sweeps.identity import shorten_key
-from wgan.sweeps.outcomes import Sweep
+from wgan.sweeps.outcomes import Sweep, read_sweep
 
 NONE = "No job has finished."
 
 
+def open_sweep(folder: str | Path) -> dict[str, list[Any]]:
+    """The jobs of a sweep as a table, best first: columns by name, each with a value a job, None where there is none.
+
+    They are the keys that were typed, as "model.clip_value", then status, objective, the figures, iterations, seconds,
+    folder and error. `pandas.DataFrame(open_sweep(folder))` is a data frame.
+
+    Args:
+        folder: as multirun/NAME.
+
+    Raises:
+        UserError: if it has no job.
+    """
+    sweep = read_sweep(Path(folder))
+    if not sweep.jobs:
+        raise UserError(f"{folder}: no sweep; name a folder such as multirun/NAME")
+    return tabulate_jobs(sweep)
+
+
+def tabulate_jobs(sweep: Sweep) -> dict[str, list[Any]]:
+    """The table of `open_sweep`."""
+    keys = list(sweep.jobs[0].settings) if sweep.jobs else []
+    return {
+        **{key: [job.settings[key] for job in sweep.jobs] for key in keys},
+        "status": [job.status for job in sweep.jobs],
+        "objective": [job.value for job in sweep.jobs],
+        **{name: [job.figures.get(name) for job in sweep.jobs] for name in (*sweep.figures, "iterations", "seconds")},
+        "folder": [job.name for job in sweep.jobs],
+        "error": [job.error for job in sweep.jobs],
+    }
+
+
 def write_csv(sweep: Sweep) -> None:
     """summary.csv: a row a job."""
-    keys = list(sweep.jobs[0].settings) if sweep.jobs else []
-    measured = [*sweep.figures, "iterations", "seconds"]
-    table = StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow([*keys, "status", "objective", *measured, "folder", "error"])
-    for job in sweep.jobs:
-        figures = [job.figures.get(name, "") for name in measured]
-        value = "" if job.value is None else job.value
-        rows.writerow([*(job.settings[key] for key in keys), job.status, value, *figures, job.name, job.error])
-    write_whole(sweep.folder / "summary.csv", table.getvalue().encode(errors="backslashreplace"))
+    columns = tabulate_jobs(sweep)
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*columns.values(), strict=True))
+    write_whole(sweep.folder / "summary.csv", text.getvalue().encode(errors="backslashreplace"))
 
 
 def tabulate_best(sweep: Sweep, n: int = 5) -> str:
