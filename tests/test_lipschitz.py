@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import BARE, configuration, rows
+from PIL import Image
 from test_resuming import assert_equal
 from test_tensorboard import events_of
 from torch import Tensor, nn
@@ -184,3 +185,17 @@ def test_a_run_goes_on_to_the_same_bits_and_nothing_that_looks_changes_them(name
         assert [(point.step, point.value) for point in points] == [(point.step, point.value) for point in wanted]
         assert [point.step for point in points] == [3, 6]
         assert [point.value for point in points] == pytest.approx([float(row[figure]) for row in table], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_trains_the_deeper_networks_on_images_in_colour_in_bf16(name: str, tmp_path: Path) -> None:
+    rng, root = np.random.default_rng(0), tmp_path / "images"
+    root.mkdir()
+    for k in range(10):
+        Image.fromarray(rng.integers(256, size=(44, 44, 3), dtype=np.uint8)).save(root / f"{k}.png")
+    images = ("data=images", f"data.root={root}", "data.size=44", "data.batch_size=2")
+    train(
+        configuration(*BARE, *images, f"model/lipschitz={name}", "trainer.precision=bf16-mixed"),
+        folder := tmp_path / "run",
+    )
+    assert all(math.isfinite(float(value)) for row in rows(folder) for value in row.values())

@@ -1,10 +1,12 @@
 import math
+import re
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from wgan.model.networks import Critic, Generator
+from wgan.errors import UserError
+from wgan.model.networks import Critic, Generator, ImageShape
 from wgan.model.randomness import open_weights_stream
 from wgan.model.sampling import sample_images
 
@@ -20,9 +22,30 @@ def shapes(network: nn.Sequential, inputs: Tensor) -> list[tuple[int, ...]]:
     return found
 
 
-def test_parameter_counts() -> None:
-    assert sum(p.numel() for p in Critic().parameters() if p.requires_grad) == 70_081
-    assert sum(p.numel() for p in Generator(latent_dim=50).parameters() if p.requires_grad) == 851_201
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64)], ids=str)
+def test_parameter_counts_are_those_of_the_docstrings(shape: ImageShape) -> None:
+    counts = {(1, 28, 28): (70_081, 851_201), (3, 32, 32): (73_089, 961_667), (3, 64, 64): (138_817, 1_224_195)}
+    networks = (Critic(image_shape=shape), Generator(latent_dim=50, image_shape=shape))
+    assert tuple(sum(p.numel() for p in network.parameters()) for network in networks) == counts[shape]
+    words = " x ".join(map(str, shape))
+    for network, count in zip(networks, counts[shape], strict=True):
+        told = " ".join((network.__doc__ or "").split())
+        assert re.search(f"{count:,} (parameters )?for (images of )?{words}", told)
+
+
+def test_networks_fit_all_sizes_and_are_deeper_above_32() -> None:
+    sizes = range(16, 65, 4)
+    for channels, height, width in [(1 + 2 * (k % 2), size, 80 - size) for k, size in enumerate(sizes)]:
+        shape = (channels, height, width)
+        generator = Generator(latent_dim=5, image_shape=shape, channels=2)
+        images = generator(torch.zeros(2, 5))
+        assert images.shape == (2, *shape)
+        critic = Critic(image_shape=shape, channels=2)
+        assert critic(images).shape == (2, 1)
+        strides = [getattr(layer, "stride", 1) == (2, 2) for network in (generator, critic) for layer in network]
+        assert sum(strides) == (4 if max(shape) <= 32 else 6)
+    with pytest.raises(UserError, match="images of 30 x 28: the project's networks need multiples of 4"):
+        Generator(latent_dim=5, image_shape=(1, 30, 28))
 
 
 def test_critic_layer_by_layer() -> None:

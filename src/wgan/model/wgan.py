@@ -182,7 +182,8 @@ class WGAN(LightningModule):
             c1 = wasserstein_loss(critic(real), REAL)
             if self.critic_update == "joint":
                 c2 = wasserstein_loss(critic(generated), GENERATED)
-                penalty = self.lipschitz.penalty(critic, real, generated, penalty_rng)
+                # In mixed precision a generator may make images of lower precision than the real ones.
+                penalty = self.lipschitz.penalty(critic, real, generated.to(real), penalty_rng)
                 self.update_critic(critic_optimizer, c1 + c2 + penalty)
             else:
                 self.update_critic(critic_optimizer, c1)
