@@ -18,8 +18,8 @@ BAD = [
     ("+lr=1e-4", "lr=0.0001: no such key; --help lists all"),
     ("model.critic_optimizer.lr=1", "model.critic_optimizer.lr=1: no such key; see --help"),
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adam, rmsprop"),
-    ("experiment=papr", "experiment=papr: no such choice; choose one of best, fast, gradient_penalty, paper, "
-     "paper_schedule, smoke, spectral_norm, stacked_mnist, tutorial"),
+    ("experiment=papr", "experiment=papr: no such choice; choose one of best, fast, gradient_penalty, lucic2018, "
+     "paper, paper_schedule, smoke, spectral_norm, stacked_mnist, tutorial"),
     ("data=cifar", "data=cifar: no such choice; choose one of emnist, fashion_mnist, images, kmnist, mnist, "
      "stacked_mnist"),
     ("model=wgam", "model=wgam: no such choice; choose one of wgan"),
@@ -309,7 +309,8 @@ def test_help_imports_neither_pytorch_nor_lightning(
 def test_help_shows_every_key_and_its_choices(tmp_path: Path) -> None:
     text = command("train.py", "--help", cwd=tmp_path).stdout
     experiments = (
-        "experiment: best, fast, gradient_penalty, paper, paper_schedule, smoke, spectral_norm, stacked_mnist, tutorial"
+        "experiment: best, fast, gradient_penalty, lucic2018, paper, paper_schedule, smoke, spectral_norm, "
+        "stacked_mnist, tutorial"
     )
     for line in ("optimizer: adam, rmsprop", "trainer: auto, cpu, gpu", experiments):
         assert line in text

@@ -29,6 +29,7 @@ DEFAULTS = {
     "callbacks.quality.n": 1024,
     "callbacks.quality.every_n_epochs": 1,
     "callbacks.quality.final_n": "auto",
+    "callbacks.quality.features": None,
 }
 
 
@@ -113,7 +114,8 @@ def test_an_optimizer_of_ones_own_needs_no_decay() -> None:
 
 def test_every_rule_has_a_key_to_check() -> None:
     keys = set()
-    for overrides in (["model.ema_decay=0.99"], ["optimizer=adam"], ["+logger=wandb"], ["+prune=median"]):
+    null = ["model.ema_decay=0.99", "callbacks.quality.features=digits"]
+    for overrides in (null, ["optimizer=adam"], ["+logger=wandb"], ["+prune=median"]):
         keys |= {key for key in RULES if OmegaConf.select(configuration(*overrides), key) is not None}
     pages = ("train", "generate", "evaluate")
     train, generate, evaluate = (OmegaConf.load(PROJECT / "conf" / f"{name}.yaml") for name in pages)

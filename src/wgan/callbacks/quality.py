@@ -26,13 +26,13 @@ from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
 from wgan.pictures import encode_png
 from wgan.quality.classes import measure_classes, tabulate_classes
+from wgan.quality.features import load_extractor
 from wgan.quality.figures import Reference, find_reference, measure_frechet_distance
 from wgan.quality.neighbours import find_nearest
 from wgan.quality.own import OwnFigure, measure_own
-from wgan.quality.ranking import CLASS_ACCURACY, FIGURES, FINAL, list_figures
+from wgan.quality.ranking import CLASS_ACCURACY, FIGURES, FINAL, FRECHET, list_figures, name_distances
 
 NUMBERS = ("iteration", "epoch", "samples")
-RAW = "fid_mnist_raw"
 SHARES = (CLASS_ACCURACY, "digit_share", "coverage")  # in [0, 1]; the first that is measured is told
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class Quality(Callback):
     """Measures the images 0 to n-1 of `seed` every `every_n_epochs` epochs (0: never), 0 to final_n-1 at the end.
 
     A figure depends on the number of samples: compare figures of equal numbers. The final ones and their floors are in
-    `trainer.callback_metrics` afterwards, with the Spearman correlation that quality.png shows. `figures` are the
+    `trainer.callback_metrics` afterwards, with the Spearman correlation that quality.png shows. `features` names what
+    figures rest on: digits, inception, or a class of the user's own; None leaves it to the data set. `figures` are the
     user's own, by name. Where the generator is averaged, quality.csv has the `fid_mnist_raw` of the one that is not.
     """
 
@@ -52,29 +53,35 @@ class Quality(Callback):
         every_n_epochs: int,
         n: int,
         final_n: int | str,
+        features: str | None = None,
         figures: Mapping[str, OwnFigure] = MappingProxyType({}),
     ) -> None:
         self.seed = seed
         self.every_n_epochs = every_n_epochs
         self.n = n
         self.final_n = final_n
+        self.features = features
         self.figures = figures
+        self.raw: str | None = None  # the column of the generator that is not averaged
         self.own_floor: dict[str, float] = {}
         for name, figure in figures.items():
             key = f"callbacks.quality.figures.{name}"
             if not callable(figure):
                 raise UserError(f"{key}={figure}: must have a _target_, a function or a class of torchmetrics")
-            if not name.isidentifier() or name in (*FIGURES, *NUMBERS):
+            if not name.isidentifier() or name in (*FIGURES, *name_distances(features), *NUMBERS):
                 raise UserError(f"{key}: must have another name, of letters, digits and _")
+        if features:  # what is wrong with them shows before any work
+            load_extractor(features)
 
     def list_figures(self, data: ImageData, classes: Sequence[int] = ()) -> list[str]:
         """The names of what is measured of such images, in a run that has classes or not."""
-        return [*list_figures(data.digits, conditional=bool(classes)), *self.figures]
+        return [*list_figures(data.digits, features=self.features, conditional=bool(classes)), *self.figures]
 
     def setup(self, trainer: Trainer, module: WGAN, stage: str) -> None:
         figures = self.list_figures(trainer.datamodule, module.classes)  # type: ignore[attr-defined]
-        raw = [RAW] if module.averaged is not None and "fid_mnist" in figures else []
-        self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein", *raw))
+        if module.averaged is not None and figures[0] in FRECHET:
+            self.raw = f"{figures[0]}_raw"
+        self.table = Table(QUALITY, (*NUMBERS, *figures, "wasserstein", *([self.raw] if self.raw else [])))
 
     def on_load_checkpoint(self, trainer: Trainer, module: WGAN, checkpoint: dict[str, Any]) -> None:
         self.table.load(checkpoint, Path(trainer.default_root_dir))
@@ -83,7 +90,7 @@ class Quality(Callback):
         self.table.save(checkpoint)
 
     def on_fit_start(self, trainer: Trainer, module: WGAN) -> None:
-        if self.figures:  # what is wrong with these shows before any work
+        if self.features or self.figures:
             known = self.reference(trainer)
             self.own_floor = measure_own(self.figures, known.held_out, known.images)
 
@@ -129,7 +136,8 @@ class Quality(Callback):
         return self.every_n_epochs > 0 and epoch % self.every_n_epochs == 0
 
     def reference(self, trainer: Trainer) -> Reference:
-        return find_reference(trainer.datamodule, trainer.lightning_module.classes)  # type: ignore[attr-defined, arg-type]
+        classes = trainer.lightning_module.classes
+        return find_reference(trainer.datamodule, classes, self.features)  # type: ignore[attr-defined, arg-type]
 
     def record(self, trainer: Trainer, module: WGAN, epoch: int, images: Tensor) -> dict[str, float]:
         """Figures of the images, which get a row of quality.csv; the row of an earlier end of the run goes."""
@@ -139,9 +147,9 @@ class Quality(Callback):
         estimate = wasserstein_estimate(module.losses["c1"], module.losses["c2"]).item()
         numbers = dict(zip(NUMBERS, (module.iteration, epoch, len(images)), strict=True))
         values = numbers | figures | {"wasserstein": estimate}
-        if RAW in self.table.columns:
-            features, _ = known.classifier.classify(module.sample(len(images), self.seed, raw=True))
-            values[RAW] = measure_frechet_distance(known.features, features)
+        if self.raw:
+            features, _ = known.look_at(module.sample(len(images), self.seed, raw=True))
+            values[self.raw] = measure_frechet_distance(known.features, features)
         iterations, epochs, samples = self.table.rows[:, : len(NUMBERS)].T
         is_repeated = (iterations == module.iteration) & (samples == len(images))
         is_due = torch.tensor([self.is_due(int(other)) for other in epochs], dtype=torch.bool)
@@ -152,10 +160,9 @@ class Quality(Callback):
 
 
 def _headline(figures: Mapping[str, float]) -> tuple[str, str]:
-    """The two figures to tell and to plot: of digits the known ones, of other images the user's own and the first."""
-    if "fid_mnist" in figures:
-        return "fid_mnist", next(name for name in SHARES if name in figures)
-    return list(figures)[-1], next(iter(figures))
+    """The two figures to tell and to plot: those of features, or else the user's own and the first."""
+    first, *_, last = [*figures] * 2
+    return (first, next(name for name in SHARES if name in figures)) if first in FRECHET else (last, first)
 
 
 def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, share: str) -> Tensor:
@@ -190,7 +197,7 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     told = "" if correlation.isnan() else f"Spearman correlation of estimate and {name}: {correlation:.2f}"
     below.set(xlabel="iteration", ylabel="Wasserstein estimate", title=told)
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if name == "fid_mnist":
+    if name in FRECHET:
         above.set_yscale("log")
         above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         above.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from wgan.quality.figures import Reference, measure_frechet_distance
+from wgan.quality.ranking import name_distances
 
 Figures = dict[str, float]
 
 
 def measure_classes(known: Reference, images: Tensor, labels: Tensor) -> dict[int, Figures]:
-    """fid_mnist and class_accuracy of each digit of which there are two images at least, and their floors.
+    """The Fréchet distance and class_accuracy of each digit of which there are two images at least, and their floors.
 
-    The other figures need more images than there are of a class. A fid_mnist compares with one of as many images.
+    The other figures need more images than there are of a class. A distance compares with one of as many images.
 
     Args:
         known: real digits with their labels; of other images nothing is measured.
@@ -36,11 +37,12 @@ def tabulate_classes(by_class: Mapping[int, Figures]) -> list[list[str]]:
 
 
 def _measure(known: Reference, images: Tensor, labels: Tensor) -> dict[int, Figures]:
-    features, digits = known.classifier.classify(images)
+    features, digits = known.look_at(images)
+    frechet, _ = name_distances(known.extractor)
     found = {}
     for digit in labels.unique().tolist():
         real, asked = known.labels == digit, labels == digit
         if min(real.sum(), asked.sum()) > 1:
             distance = measure_frechet_distance(known.features[real], features[asked])
-            found[digit] = {"fid_mnist": distance, "class_accuracy": (digits[asked] == digit).float().mean().item()}
+            found[digit] = {frechet: distance, "class_accuracy": (digits[asked] == digit).float().mean().item()}
     return found

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wgan.errors import UserError
-from wgan.quality.ranking import FIGURES, name_figure
+from wgan.quality.ranking import FIGURES, name_distances, name_figure
 from wgan.run.rules import RULES, Rule
 
 OURS = "a run has its own; callbacks.NAME adds to them"
@@ -73,7 +73,7 @@ def check_training(cfg: DictConfig) -> None:
     for name, callback in cfg.callbacks.items():
         _check_callback(f"callbacks.{name}", callback)
     own = [str(figure) for callback in cfg.callbacks.values() for figure in callback.get("figures") or ()]
-    figures = (*FIGURES, *own)
+    figures = [*dict.fromkeys((*FIGURES, *name_distances(OmegaConf.select(cfg, "callbacks.quality.features")), *own))]
     for name, callback in cfg.callbacks.items():
         if callback.get("monitor", figures[0]) not in figures:
             raise UserError(f"callbacks.{name}.monitor={callback.monitor}: must be one of {', '.join(figures)}")

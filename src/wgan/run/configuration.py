@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -124,10 +125,16 @@ def read_configuration(path: Path) -> DictConfig:
 
 def list_trust_needed(cfg: DictConfig) -> list[str]:
     """What a command needs besides the folder of a run, ["trust=[mynets]"] say; nothing where all classes are ours."""
-    targets = [str(value) for key, value in walk_leaves(OmegaConf.to_container(cfg)) if key.endswith("._target_")]
+    found = walk_leaves(OmegaConf.to_container(cfg))
+    targets = [str(value) for key, value in found if names_class(key, value)]
     packages = dict.fromkeys(SENDING.get(target) or target.partition(".")[0] for target in targets)
     foreign = [package for package in packages if package not in NAMESPACES]
     return [f"trust=[{','.join(foreign)}]"] if foreign else []
+
+
+def names_class(key: str, value: Any) -> bool:
+    """Whether a value is the name of a class or a function that is to be built or called."""
+    return key.endswith("._target_") or (fnmatchcase(key, "callbacks.*.features") and "." in str(value))
 
 
 def name_stably(node: Any) -> Any:

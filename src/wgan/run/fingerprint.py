@@ -32,6 +32,8 @@ LIGHTNINGS_LOOKING = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpo
 # Of the figures those after each epoch only show how a run went, unless a callback looks at one, to stop the run.
 SHOWN = ("callbacks.quality.n", "callbacks.quality.every_n_epochs")
 
+FEATURES = "callbacks.quality.features"  # null of runs from before there was a choice
+
 ABSENT = object()
 
 Values = Mapping[str, Any]
@@ -50,6 +52,8 @@ def find_decisive_values(cfg: DictConfig) -> dict[str, Any]:
     shown = SHOWN if monitored <= {*LOSSES} else ()
     not_deciding = (*HOW, *shown, *((MNIST_ROOT,) if groups["data"].get("_target_") == "wgan.MNISTDigits" else ()))
     values = {key: value for key, value in walk_leaves(groups) if not is_or_is_below(key, not_deciding)}
+    if values.get(FEATURES, "") is None:
+        del values[FEATURES]
     return spell_alike({key: value for key, value in values.items() if value != {} and not key.endswith("._partial_")})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from wgan.data.images import ImageData
@@ -94,7 +94,8 @@ class Run:
     @property
     def reference(self) -> Reference:
         """The real images as what others are measured against: `run.reference.measure(images)`."""
-        return find_reference(self.data, self.classes)
+        features = OmegaConf.select(self.configuration, "callbacks.quality.features")
+        return find_reference(self.data, self.classes, features)
 
 
 def open_run(folder: str | Path, trust: Sequence[str] = ()) -> Run:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
+from wgan.quality.ranking import DIGITS, INCEPTION
+
 
 class Rule(NamedTuple):
     """What the value of a key must be, as a test and in words that follow "must be"."""
@@ -107,6 +109,10 @@ RULES = {
     "callbacks.quality.every_n_epochs": whole(0),
     "callbacks.quality.n": SOME,
     "callbacks.quality.final_n": SAMPLES,
+    "callbacks.quality.features": Rule(
+        lambda value: value in (None, DIGITS, INCEPTION) or (isinstance(value, str) and "." in value),
+        "digits, inception, or a class of your own, such as mine.Extractor; or null, which leaves it to the data set",
+    ),
     "callbacks.divergence.warn_above": Rule(POSITIVE.holds, "a number above 0, such as 500"),
     "callbacks.prune.jobs": whole(1),
     "callbacks.prune.epochs": whole(0),

@@ -22,7 +22,7 @@ from wgan.errors import UserError
 from wgan.model.lipschitz import LipschitzMethod
 from wgan.model.wgan import WGAN
 from wgan.run.checks import walk_leaves
-from wgan.run.configuration import NAMESPACES, SENDING, load_configuration, resolve_references
+from wgan.run.configuration import NAMESPACES, SENDING, load_configuration, names_class, resolve_references
 
 Trust = Sequence[str] | None  # packages besides NAMESPACES; None: whatever can be imported
 
@@ -46,6 +46,7 @@ PLACES = (
     Place("trainer", Trainer),
     Place("logger.*", Logger, ("wgan",)),
     Place("callbacks.*.figures.*", None, ("wgan",)),
+    Place("callbacks.*.features", None, ("wgan",)),
     Place("callbacks.*", Callback),
     # Networks are made by classes or functions, whose arguments may be layers.
     Place("model.generator", None, ("wgan", "torch.nn")),
@@ -77,8 +78,8 @@ def check_targets(cfg: DictConfig, trust: Trust) -> None:
     found = walk_leaves(OmegaConf.to_container(cfg, resolve=True))
     for key, value in sorted(found, key=lambda leaf: leaf[0].startswith("model.")):  # it repeats what optimizer says
         place, _, name = key.rpartition(".")
-        if name == "_target_":
-            _check_target(place, value, trust)
+        if names_class(key, value):
+            _check_target(key, value, trust)
         elif name == "_partial_" and value and any(_matches(place, pattern) for pattern in WITHOUT_PARTIAL):
             raise UserError(f"{key}={value}: must not be given; only what gets its arguments later can be partial")
         elif "_args_" in key.split(".") and (trust is not None or not _is_network(key)):
@@ -100,8 +101,8 @@ def load_trusted(folder: Path, trust: Trust) -> DictConfig:
 
 
 def _check_target(key: str, target: Any, trust: Trust) -> None:
-    named = f"{key}._target_={target}"
-    place = next((place for place in PLACES if _matches(key, place.pattern)), None)
+    named = f"{key}={target}"
+    place = next((place for place in PLACES if _matches(key.removesuffix("._target_"), place.pattern)), None)
     if place is None:
         raise UserError(f"{named}: nothing can be built here; remove it")
     if not isinstance(target, str):
