@@ -386,3 +386,31 @@ def test_a_report_takes_little_time_and_no_pytorch(sweep: Path, smoke_run: Run, 
         assert len(list(csv.DictReader(file))) == 40
     program = "import sys, wgan.sweeps.report, wgan.sweeps.launch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_data_sets_with_other_figures_are_ranked_by_their_own_and_not_with_each_other(sweep: Path) -> None:
+    for name, data in {"a": "mnist", "b": "mnist", "c": "fashion_mnist", "d": "fashion_mnist"}.items():
+        record = read_record(sweep / name)
+        assert record is not None
+        objective = {"mnist": "fid_mnist", "fashion_mnist": "nearest_distance"}[data]
+        changes = {"overrides": [*record.overrides, f"data={data}"], "choices": record.choices | {"data": data}}
+        record._replace(objective=objective, **changes).write(sweep / name)  # type: ignore[arg-type]
+        result = json.loads((sweep / name / "result.json").read_text())
+        if data == "fashion_mnist":
+            result = {key: value for key, value in result.items() if not key.startswith("fid_mnist")}
+            result["nearest_distance"] = {"c": 9.0, "d": 8.0}[name]
+        (sweep / name / "result.json").write_text(json.dumps(result))
+    read = outcomes.read_sweep(sweep)
+    assert [(job.name, job.value) for job in read.jobs] == [("d", 8), ("c", 9), ("b", 20), ("a", 40)]
+    tables = summary.tabulate_best(read).split("\n\n")
+    heads = [table.split() for table in (each.splitlines()[0] for each in tables)]
+    assert ["nearest_distance" in head for head in heads] == [True, False]
+    assert [[line.split()[-1] for line in table.splitlines()[1:]] for table in tables] == [["d", "c"], ["b", "a"]]
+    page = render_page(read)
+    assert "objective: <b>nearest_distance or fid_mnist</b>" in page
+    bests = [" ".join(line.split()) for line in re.findall(r"<p>(Best of data .*?):", page)]
+    assert bests == ["Best of data fashion_mnist", "Best of data mnist"]
+    assert page.count('<tr class="best">') == 2
+    assert {"fid_mnist over iterations", "nearest_distance over iterations"} <= set(
+        re.findall(r"<figcaption>(\w+ over iterations)", page)
+    )

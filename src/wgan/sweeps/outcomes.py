@@ -5,7 +5,7 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from wgan.quality.ranking import FIGURES, compute_objective, name_figure
 from wgan.run import folder as runs
 from wgan.run.code import describe_other_code
 from wgan.run.configuration import CONFIGURATION, read_configuration
+from wgan.run.fingerprint import FEATURES
 from wgan.run.rules import is_number
 from wgan.sweeps.identity import names_a_job, split_override
 from wgan.sweeps.record import Record, find_jobs, find_record, read_record
@@ -41,6 +42,7 @@ class Job:
     error: str  # in one line; of a job that was stopped or pruned the reason
     settings: dict[str, Any]  # of every key that any job of the sweep sets
     value: float | None
+    objective: str = ""  # that of the newest job with its data: other images may have other figures
     figures: dict[str, float] = field(default_factory=dict)  # of result.json
     is_of_other_code: bool = False  # than this
     ended: float = 0  # when its result was written, in seconds since 1970
@@ -48,8 +50,7 @@ class Job:
     @property
     def data(self) -> tuple[str, ...]:
         """What it learns; figures of different images say nothing about each other."""
-        keys = (key for key in self.settings if key.partition(".")[0] == "data" and key not in NO_IMAGES)
-        return tuple(str(self.settings[key]) for key in keys)
+        return _find_data(self.settings)
 
     @property
     def name(self) -> str:
@@ -58,10 +59,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The jobs of a folder, best first, and what differs between them."""
+    """The jobs of a folder, of each data set the best first, and what differs between them."""
 
     folder: Path
-    objective: str
+    objective: str  # or those of the data sets, in words
     jobs: list[Job]
     common: list[str] = field(default_factory=list)  # overrides that all jobs were typed with
     launch: str = ""  # when the last command was given
@@ -89,9 +90,11 @@ class Sweep:
         return [*(name for name in FIGURES if name in found), *own]
 
     def split_by_data(self) -> list["Sweep"]:
-        """The sweep of each data set, best jobs first."""
-        sets = dict.fromkeys(job.data for job in self.jobs)
-        return [replace(self, jobs=[job for job in self.jobs if job.data == data]) for data in sets]
+        """The sweep of each data set, with its objective, best jobs first."""
+        sets: dict[tuple[str, ...], list[Job]] = {}
+        for job in self.jobs:
+            sets.setdefault(job.data, []).append(job)
+        return [replace(self, jobs=jobs, objective=jobs[0].objective) for jobs in sets.values()]
 
     def count_statuses(self) -> dict[str, int]:
         """How many jobs are in each status."""
@@ -129,22 +132,39 @@ class Sweep:
 def read_sweep(folder: Path) -> Sweep:
     """The sweep in a folder; without jobs where there is none."""
     records = {path: record for path in find_jobs(folder) if (record := read_record(path))}
-    newest = max(records.values(), key=lambda record: record.launch, default=None)
-    objective = newest.objective if newest else ""
+    by_launch = sorted(records.items(), key=lambda each: each[1].launch)
+    newest = by_launch[-1][1] if by_launch else None
     keys = dict.fromkeys(
         key.lstrip("+~")
         for _, record in sorted(records.items())
         for key, _ in map(split_override, record.overrides)
         if names_a_job(key) and not key.startswith("hydra")
     )
-    jobs = [_job(path, record, objective, list(keys)) for path, record in records.items()]
+    settings = {path: _settings(path, record, list(keys)) for path, record in records.items()}
+    objectives = {_find_data(settings[path]): record.objective for path, record in by_launch}
+    jobs = [
+        _job(path, record, objectives[_find_data(settings[path])], settings[path]) for path, record in records.items()
+    ]
     typed = [set(record.overrides) for record in records.values()]
     common = [each for each in newest.overrides if all(each in those for those in typed)] if newest else []
     jobs.sort(key=_rank)
+    sets = list(dict.fromkeys(job.data for job in jobs))
+    jobs.sort(key=lambda job: sets.index(job.data))
+    objective = " or ".join(dict.fromkeys(job.objective for job in jobs))
     return Sweep(folder, objective, jobs, common, *((newest.launch, newest.jobs) if newest else ()))
 
 
-def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> Job:
+def _find_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What decides whether figures compare: the images, and the features on which the figures rest."""
+    return tuple(str(settings[key]) for key in settings if sets_apart(key))
+
+
+def sets_apart(key: str) -> bool:
+    """Whether figures of jobs with different values of this key say nothing about each other."""
+    return key == FEATURES or (key.partition(".")[0] == "data" and key not in NO_IMAGES)
+
+
+def _job(folder: Path, record: Record, objective: str, settings: dict[str, Any]) -> Job:
     result = _result(folder)
     status, error = record.status, record.error
     if result.get("status") in runs.ENDED and not _failed_afterwards(folder, record):
@@ -162,12 +182,11 @@ def _job(folder: Path, record: Record, objective: str, keys: Iterable[str]) -> J
         figures.get(name_figure(objective), math.nan)
     ):
         value = compute_objective(objective, figures)
-    settings = _settings(folder, record, keys)
     is_of_other_code = describe_other_code(result) is not None
     ended = 0.0
     with suppress(OSError):
         ended = (folder / runs.RESULT).stat().st_mtime
-    return Job(folder, record.launch, status, error, settings, value, figures, is_of_other_code, ended)
+    return Job(folder, record.launch, status, error, settings, value, objective, figures, is_of_other_code, ended)
 
 
 def _is_held(folder: Path) -> bool:

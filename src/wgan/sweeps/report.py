@@ -63,23 +63,27 @@ def _is_fresh(folder: Path) -> bool:
 
 def render_page(sweep: Sweep) -> str:
     """The report: one file that needs no other, and no network."""
-    figure = name_figure(sweep.objective)
+    objectives = dict.fromkeys(name_figure(job.objective) for job in sweep.jobs)
     shown = [name for name in sweep.figures if name not in ("c1", "c2", "g")]
-    measured = figure if figure not in LOSSES else "fid_mnist"
+    measured = dict.fromkeys(name if name not in LOSSES else "fid_mnist" for name in objectives)
     parts, colours = sweep.split_by_data(), _number_settings(sweep)
     firsts = {colours[job.name]: job for job in reversed(sweep.jobs)}
     return _template().render(
         sweep=sweep,
         keys=sweep.swept,
+        apart=[key for key in sweep.swept if outcomes.sets_apart(key)],
         parts=[(part, _settings(part)) for part in parts],
-        figures=[*dict.fromkeys((figure, *shown, "seconds"))],
+        figures=[*dict.fromkeys((*objectives, *shown, "seconds"))],
         bests=[part.finished[0] for part in parts if part.finished and part.finished[0].value is not None],
         failed=[job for job in sweep.jobs if job.status in ("failed", "died")],
         ended_early=[job for job in sweep.jobs if job.status in ("stopped", "pruned")],
         curves={
-            measured: plots.plot_curves(
-                _add_means(sweep, {job.name: read_curve(job.folder / QUALITY, measured) for job in sweep.jobs})
-            ),
+            name: plots.plot_curves(
+                _add_means(sweep, {job.name: read_curve(job.folder / QUALITY, name) for job in sweep.jobs})
+            )
+            for name in measured
+        }
+        | {
             "Wasserstein estimate": plots.plot_curves(
                 _add_means(
                     sweep,
