@@ -6,7 +6,7 @@ from torch import Tensor
 
 def scale_pixels(images: Tensor) -> Tensor:
     """uint8 [0, 255] to float32 [-1, 1]."""
-    return images.float() / 127.5 - 1
+    return images.float().div_(127.5).sub_(1)  # in place: a data set may be large
 
 
 def quantise_pixels(images: Tensor) -> Tensor:
