@@ -8,6 +8,7 @@ from conftest import SMALL, command, result
 from wgan import PROJECT
 from wgan.data.mnist import load_digits
 from wgan.data.stacked import StackedMNIST
+from wgan.quality.classifier import load_classifier
 from wgan.quality.modes import COUNTS, ModeDivergence, Modes
 
 
@@ -41,7 +42,7 @@ def test_counts_are_those_of_mnist() -> None:
 def recognised() -> torch.Tensor:
     """An image of each digit, (10, 28, 28), that the classifier takes for it."""
     images, digits = load_digits(PROJECT / "data", tuple(range(10)), train=False)
-    found = Modes().classifier.classify(images[:500])[1]
+    found = load_classifier().classify(images[:500])[1]
     right = found == digits[:500]
     return torch.stack([images[:500][right & (digits[:500] == digit)][0, 0] for digit in range(10)])
 
@@ -53,6 +54,15 @@ def test_modes_are_counted(recognised: torch.Tensor) -> None:
     metric.update(recognised[every[[0, 3, 500]]])
     assert metric.compute() == 8
     assert metric.found[[0, 3, 6, 7, 500]].tolist() == [2, 2, 1, 0, 1]
+
+
+def test_the_same_images_are_classified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.zeros(2, 3, 28, 28, dtype=torch.uint8)
+    for metric in (first := Modes(), second := ModeDivergence()):
+        metric.update(images)
+        monkeypatch.setattr("wgan.quality.modes.load_classifier", None)
+    assert torch.equal(first.found, second.found)
+    assert first.compute() == 1
 
 
 def test_the_divergence_of_few_modes_is_known(recognised: torch.Tensor) -> None:
