@@ -184,7 +184,7 @@ def test_files_named_in_the_readme_exist() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [f"docs/{name}.md" for name in ("conditional", "extending", "performance", "python", "results", "sweeps")]
+    [f"docs/{name}.md" for name in ("conditional", "data", "extending", "performance", "python", "results", "sweeps")]
     + ["README.md", "data/README.md"],
 )
 def test_links_lead_somewhere(name: str) -> None:

@@ -102,7 +102,7 @@ class Quality(Callback):
             for name, value in figures.items():  # for callbacks that monitor one
                 trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
             name, share = _headline(figures)
-            told = f"{name} {figures[name]:.4g}, {share} {figures[share]:.3f}"
+            told = f"{name} {figures[name]:.4g}" + (f", {share} {figures[share]:.3f}" if share != name else "")
             log.info("Epoch %d/%d: %s", epoch, trainer.max_epochs, told)
 
     def on_fit_end(self, trainer: Trainer, module: WGAN) -> None:
