@@ -18,7 +18,14 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from wgan.sweeps import outcomes, summary
-from wgan.sweeps.plots import average_bins, plot_curves, plot_heat_maps, plot_scatters
+from wgan.sweeps.plots import (
+    average_bins,
+    measure_importance,
+    plot_curves,
+    plot_heat_maps,
+    plot_parallel,
+    plot_scatters,
+)
 from wgan.sweeps.record import Record, read_record
 from wgan.sweeps.report import render_page, update_report, write_report
 
@@ -228,6 +235,68 @@ def test_the_page_has_all_and_loads_nothing(sweep: Path) -> None:
     assert found.tags.count("rect") == 2
     for heading in ("Failed", "Settings", "Jobs", "Curves", "Samples", "3 finished, 1 failed of 4 jobs"):
         assert heading in " ".join(found.words.split())
+
+
+def test_a_job_is_shown_in_all_places_alike(sweep: Path) -> None:
+    text = render_page(outcomes.read_sweep(sweep))  # c, d, b, a are numbered 0 to 3
+    for tag, places in {"tr": 1, "polyline": 2, "figure": 1}.items():
+        assert [len(re.findall(f'<{tag} data-jobs="{number}"', text)) for number in range(4)] == [places] * 4
+    assert sorted(re.findall('<rect data-jobs="([^"]+)"', text)) == ["0 1", "2", "3"]
+    assert len(re.findall('<a href="c/"><img', text)) == 1
+    assert '<button title="share of the real images that are covered: more is better">recall<' in text
+
+
+def test_the_command_can_be_copied(sweep: Path) -> None:
+    assert "python train.py" not in render_page(outcomes.read_sweep(sweep))
+    overrides = {"hydra": ["hydra.mode=MULTIRUN"], "task": ["seed=0,1", "sweep=<b>", "+a='b c'"]}
+    OmegaConf.save({"hydra": {"overrides": overrides}}, sweep / "multirun.yaml")
+    found = Page(render_page(outcomes.read_sweep(sweep))).words
+    assert """python train.py -m seed=0,1 'sweep=<b>' '+a='"'"'b c'"'"''""" in found
+    for damage in ("hydra: [", "[" * 5000, "!!python/object/apply:os.system [ls]", "5"):
+        (sweep / "multirun.yaml").write_text(damage)
+        assert "python train.py" not in render_page(outcomes.read_sweep(sweep))
+
+
+def test_importance_is_the_rank_correlation(sweep: Path, smoke_run: Run) -> None:
+    (first, *others) = measure_importance(outcomes.read_sweep(sweep))
+    assert (first[0], first[2]) == ("optimizer.lr", "larger is better")
+    assert first[1] == pytest.approx(0.894427)  # ranks 1 2 3 4 of 2 2 1 1
+    assert {key for key, _, _ in others} == {"model.clip_value", "seed"}
+    assert "<h2>How much hangs on each key</h2>" in render_page(outcomes.read_sweep(sweep))
+    end(sweep / "a", "failed", "no")
+    assert measure_importance(outcomes.read_sweep(sweep)) == []  # of three jobs
+
+
+def test_importance_of_words(sweep: Path) -> None:
+    for name, method in {"a": "x", "b": "x", "c": "y", "d": "y"}.items():
+        read = read_record(sweep / name)
+        assert read is not None
+        read._replace(overrides=[*read.overrides, f"+method={method}"]).write(sweep / name)
+    found = {key: (strength, better) for key, strength, better in measure_importance(outcomes.read_sweep(sweep))}
+    assert found["method"][0] == pytest.approx(0.894427)  # of two groups as the correlation
+    assert found["method"][1] == "y is best"
+
+
+def test_three_keys_are_shown_side_by_side(sweep: Path) -> None:
+    assert plot_parallel(outcomes.read_sweep(sweep)) is None  # two keys and the seed
+    for name, critic in {"a": 1, "b": 5, "c": 1, "d": 5}.items():
+        cfg = OmegaConf.load(sweep / name / ".hydra" / "config.yaml")
+        cfg.model.n_critic = critic
+        OmegaConf.save(cfg, sweep / name / ".hydra" / "config.yaml")
+        read = read_record(sweep / name)
+        assert read is not None
+        read._replace(overrides=[*read.overrides, f"model.n_critic={critic}"]).write(sweep / name)
+    found = plot_parallel(outcomes.read_sweep(sweep))
+    assert found is not None
+    xs = [(key, x) for x, key, _ in found.axes]
+    assert [x for _, x in xs] == [0, 350, 700, 1050]
+    assert xs[-1][0] == "fid_mnist"
+    assert sorted(key for key, _ in xs[:3]) == ["model.clip_value", "model.n_critic", "optimizer.lr"]
+    lines = {job.name: line for line, job in found.lines}
+    assert set(lines) == set(JOBS)
+    assert lines["c"].endswith(" 1050.0,230.0")  # the best, below
+    assert lines["a"].endswith(" 1050.0,0.0")
+    assert found.axes[-1][2][0][1] == "10"
 
 
 @pytest.mark.parametrize("damage", ["metrics.csv", "quality.csv", "result.json", ".hydra/config.yaml", "job.json"])

@@ -1,6 +1,7 @@
 """The geometry of the report's plots; its template draws them as SVG."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,9 @@ from wgan.sweeps.outcomes import Job, Sweep
 from wgan.sweeps.summary import format_value
 
 WIDTH, HEIGHT = 480, 230  # of a plot without its margins
+WIDE = 1050  # of one that has all keys
+
+LEAST_JOBS = 4  # of fewer nothing is told of the keys' importance
 
 SCATTERED = 8  # more values of a key than this are scattered
 
@@ -34,6 +38,7 @@ class Cell:
     column: int
     mean: float
     shade: float
+    jobs: list[Job]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,15 @@ class Scatter:
     points: list[tuple[float, float, Job]]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """An upright axis a key, at its x, with the objective as the last; a line a job, from axis to axis."""
+
+    jobs: list[Job]
+    axes: list[tuple[float, str, list[tuple[float, str]]]]  # x, key and ticks
+    lines: list[tuple[str, Job]]
 
 
 class Axis:
@@ -113,6 +127,69 @@ def plot_heat_maps(sweep: Sweep) -> list[HeatMap]:
     return [found for pair in pairs if (found := _heat_map(sweep, *pair)).cells]
 
 
+def plot_parallel(sweep: Sweep) -> Parallel | None:
+    """All keys at once; None where heat maps and scatters show as much, of two keys or less."""
+    keys = [key for key in sweep.swept if key != "seed"]
+    jobs = [job for job in sweep.finished if job.value is not None and math.isfinite(job.value)]
+    if len(keys) < 3 or len(jobs) < 2:
+        return None
+    columns = {key: [job.settings[key] for job in jobs] for key in keys} | {
+        sweep.objective: [job.value for job in jobs]
+    }
+    axes, heights = [], []
+    for number, (key, values) in enumerate(columns.items()):
+        places, ticks = _place(values)
+        axes.append((WIDE * number / (len(columns) - 1), key, ticks))
+        heights.append(places)
+    lines = [
+        (" ".join(f"{x:.1f},{y:.1f}" for (x, _, _), y in zip(axes, places, strict=True)), job)
+        for job, *places in zip(jobs, *heights, strict=True)
+    ]
+    return Parallel(sweep.jobs, axes, lines)
+
+
+def measure_importance(sweep: Sweep) -> list[tuple[str, float, str]]:
+    """How strongly the objective hangs on each swept key, in [0, 1], the strongest first; and what is better.
+
+    Of numbers it is the absolute value of Spearman's rank correlation. Of other values it is the root of the share of
+    the ranks' variance that lies between them, H / (n - 1) of Kruskal and Wallis. Of a few jobs it says little.
+    """
+    jobs = [job for job in sweep.finished if job.value is not None and math.isfinite(job.value)]
+    objective = [job.value for job in jobs]
+    if len(jobs) < LEAST_JOBS or len(set(objective)) < 2:
+        return []
+    from scipy.stats import kruskal, spearmanr  # takes a second to import
+
+    found = []
+    for key in sweep.swept:
+        values = [job.settings[key] for job in jobs]
+        if len(set(map(str, values))) < 2:
+            continue
+        if all(map(is_number, values)):
+            correlation = float(spearmanr(values, objective).statistic)
+            found.append((key, abs(correlation), "smaller is better" if correlation > 0 else "larger is better"))
+        else:
+            groups = {str(value): [job.value for job in jobs if job.settings[key] == value] for value in values}
+            share = float(kruskal(*groups.values()).statistic) / (len(jobs) - 1)
+            best = min(groups, key=lambda value: statistics.fmean(each or 0.0 for each in groups[value]))
+            found.append((key, math.sqrt(share), f"{best} is best"))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def _place(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Heights of values on an upright axis, downwards, and its ticks: where there are few values, they."""
+    names = _sorted(map(str, values))
+    if all(map(is_number, values)):
+        axis = Axis(list(map(float, values)), HEIGHT)
+        few = [(axis.place(float(name)), f"{float(name):g}") for name in names]
+        ticks = few if len(names) <= 4 else axis.ticks
+        return [HEIGHT - axis.place(float(value)) for value in values], [
+            (HEIGHT - place, text) for place, text in ticks
+        ]
+    heights = {name: HEIGHT * (number + 0.5) / len(names) for number, name in enumerate(names)}
+    return [heights[str(value)] for value in values], [(height, name) for name, height in heights.items()]
+
+
 def average_bins(points: Points, most: int = 100) -> list[tuple[float, float]]:
     """Means of neighbours, so that `most` points are left at most."""
     size = max(1, math.ceil(len(points) / most))
@@ -126,15 +203,17 @@ def _is_scattered(sweep: Sweep, key: str) -> bool:
 
 
 def _heat_map(sweep: Sweep, row_key: str, column_key: str) -> HeatMap:
-    values: dict[tuple[str, str], list[float]] = {}
+    jobs: dict[tuple[str, str], list[Job]] = {}
     for job in sweep.finished:
         if job.value is not None:
-            values.setdefault((str(job.settings[row_key]), str(job.settings[column_key])), []).append(job.value)
-    rows, columns = (_sorted(place[axis] for place in values) for axis in (0, 1))
-    means = {place: sum(found) / len(found) for place, found in values.items()}
+            jobs.setdefault((str(job.settings[row_key]), str(job.settings[column_key])), []).append(job)
+    rows, columns = (_sorted(place[axis] for place in jobs) for axis in (0, 1))
+    means = {place: statistics.fmean(job.value or 0.0 for job in found) for place, found in jobs.items()}
     order = sorted(set(means.values()))
     cells = [
-        Cell(rows.index(row), columns.index(column), mean, order.index(mean) / max(1, len(order) - 1))
+        Cell(
+            rows.index(row), columns.index(column), mean, order.index(mean) / max(1, len(order) - 1), jobs[row, column]
+        )
         for (row, column), mean in means.items()
     ]
     return HeatMap(row_key, column_key, sweep.jobs, [*map(_label, rows)], [*map(_label, columns)], cells)

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import logging
+import shlex
 import statistics
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import yaml
 from filelock import FileLock
 
 from wgan.commands.one_line import escape_unprintable, explain_error
@@ -27,6 +29,23 @@ from wgan.sweeps.outcomes import Job, Sweep
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+MEANINGS = {
+    "fid_mnist": "Fréchet distance to the training images: less is better",
+    "kid_mnist": "kernel distance (squared MMD) to the training images: less is better; it can be below 0",
+    "precision": "share of samples that look real: more is better",
+    "recall": "share of the real images that are covered: more is better",
+    "density": "in how many neighbourhoods of real images a sample lies: near 1 is better",
+    "coverage": "share of real images with a sample in their neighbourhood: near 1 is better",
+    "digit_share": "share of samples that are recognised as the digits asked for: more is better",
+    "class_accuracy": "share of samples that are recognised as the digit asked for: more is better",
+    "nearest_distance": "mean distance to the nearest training image, in pixels: 0 of memorised ones",
+    "wasserstein": "the critic's estimate of the distance, in the last iteration",
+    "c1": "-mean C(real), in the last iteration",
+    "c2": "mean C(generated), in the last iteration",
+    "g": "-mean C(G(z)), in the last iteration",
+    "seconds": "that training took",
+}
 
 SECONDS_A_JOB = 0.1  # between two pages; writing one takes a tenth of it
 
@@ -96,12 +115,28 @@ def render_page(sweep: Sweep) -> str:
         },
         colours=colours,
         firsts=[firsts[number] for number in sorted(firsts)],
+        numbers={job.name: number for number, job in enumerate(sweep.jobs)},
+        command=_find_command(sweep.folder),
+        meanings=MEANINGS,
+        importance=[(part, keys) for part in parts if (keys := plots.measure_importance(part))],
+        parallels=list(filter(None, map(plots.plot_parallel, parts))),
         heat_maps=[found for part in parts for found in plots.plot_heat_maps(part)],
         scatters=[found for part in parts for found in plots.plot_scatters(part)],
         sheet=[(job, image) for job in sweep.jobs if (image := _samples(job))],
         width=plots.WIDTH,
         height=plots.HEIGHT,
+        wide=plots.WIDE,
     )
+
+
+def _find_command(folder: Path) -> str:
+    """The last command, as Hydra put it on record; "" where it did not."""
+    try:
+        overrides = yaml.load(read_regular(folder / "multirun.yaml"), yaml.CSafeLoader)["hydra"]["overrides"]
+        typed = [*overrides["hydra"], *overrides["task"]]
+        return shlex.join(["python", "train.py", "-m", *(each for each in typed if each != "hydra.mode=MULTIRUN")])
+    except (OSError, KeyError, RecursionError, TypeError, ValueError, yaml.YAMLError):
+        return ""
 
 
 def _number_settings(sweep: Sweep) -> dict[str, int]:
