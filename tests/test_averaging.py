@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, configuration, result, rows, samples_of
+from conftest import BARE, TINY, configuration, result, rows, samples_of
 from pytorch_lightning import Trainer
 from safetensors.torch import load_file
 from test_decay import go_on_after_the_first_epoch
@@ -120,5 +120,5 @@ def test_what_is_no_decay_is_refused(run_main: Callable[..., str], value: str) -
 
 def test_the_average_of_a_conditional_generator_has_its_classes(tmp_path: Path) -> None:
     """Averaged, they would be rounded down: 3 * 0.9 + 3 * 0.1 is less than 3 in float32."""
-    train(configuration(*TINY, "model.conditional=true", "data.digit=[3,8]", "model.ema_decay=0.9"), tmp_path)
+    train(configuration(*BARE, "model.conditional=true", "data.digit=[3,8]", "model.ema_decay=0.9"), tmp_path)
     assert find_classes(load_generator(tmp_path, load_trusted(tmp_path, None))) == (3, 8)
