@@ -2,10 +2,14 @@
 
 import math
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCALE = 2  # pixels of a picture to look at for one of an image
 MARGIN = 4  # of its pixels, around each image
@@ -46,6 +50,16 @@ def encode_png(image: Tensor) -> bytes:
     """A PNG file of an image, uint8 (1, h, w) or (3, h, w)."""
     data = BytesIO()
     make_picture(image).save(data, format="png")
+    return data.getvalue()
+
+
+def encode_plot(figure: "Figure") -> bytes:
+    """A PNG file of a plot. Its layout is found once: Matplotlib would find the same twice, in a fifth of the time."""
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+    figure.set_layout_engine(None)
+    data = BytesIO()
+    figure.savefig(data, format="png")
     return data.getvalue()
 
 

@@ -1,7 +1,6 @@
 """The losses of every iteration: metrics.csv, the loggers' curves and losses.png."""
 
 import time
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from wgan.errors import DivergenceError
 from wgan.files import METRICS, write_whole
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
+from wgan.pictures import encode_plot
 
 COLUMNS = ("iteration", "epoch", "c1", "c2", "g", "wasserstein")
 TAGS = ("critic/loss_real", "critic/loss_fake", "generator/loss", "critic/wasserstein")
@@ -81,6 +81,4 @@ def plot_losses(metrics: Path, out: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    picture = BytesIO()
-    figure.savefig(picture, format="png")
-    write_whole(out, picture.getvalue())
+    write_whole(out, encode_plot(figure))

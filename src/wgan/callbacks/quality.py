@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +23,7 @@ from wgan.files import CLASSES, METRICS, QUALITY, write_whole
 from wgan.model.labels import ROW, list_sample_labels
 from wgan.model.losses import wasserstein_estimate
 from wgan.model.wgan import WGAN
-from wgan.pictures import encode_png
+from wgan.pictures import encode_plot, encode_png
 from wgan.quality.classes import measure_classes, tabulate_classes
 from wgan.quality.features import load_extractor
 from wgan.quality.figures import Reference, find_reference, measure_frechet_distance
@@ -208,7 +207,5 @@ def plot_quality(folder: Path, n: int, floor: Mapping[str, float], name: str, sh
     figure.legend(handles=[*above.lines, *shares.lines, *below.lines], loc="outside lower center", ncols=3)
     for axes in (above, below):
         axes.grid(alpha=0.3)
-    picture = BytesIO()
-    figure.savefig(picture, format="png")
-    write_whole(folder / "quality.png", picture.getvalue())
+    write_whole(folder / "quality.png", encode_plot(figure))
     return correlation
