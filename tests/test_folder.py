@@ -112,7 +112,7 @@ def test_a_run_on_a_folder_goes_on_and_generates_in_colour(classes: Path, tmp_pa
     assert (again.returncode, again.stderr) == (0, "")
     assert command("generate.py", "run=run", "n=4", "out=four.png", cwd=tmp_path).returncode == 0
     with Image.open(tmp_path / "four.png") as picture:
-        assert (picture.mode, picture.size) == ("RGB", (32, 32))
+        assert (picture.mode, picture.size) == ("RGB", (76, 76))
     measured = command("evaluate.py", "run=run", "n=10", cwd=tmp_path)
     assert measured.stdout.splitlines()[1].startswith("nearest_distance")
 

@@ -88,7 +88,7 @@ def test_images_are_generated_from_it(run: Path, tmp_path: Path, run_main: Calla
     with np.load(tmp_path / "four.npz") as file:
         images = file["images"]
     assert images.shape == (4, 3, 16, 16)
-    first = np.asarray(Image.open(run / "samples" / "epoch=003.png"))[:16, :16]
+    first = np.asarray(Image.open(run / "samples" / "epoch=003.png"))[4:36:2, 4:36:2]
     assert np.array_equal(images[0].transpose(1, 2, 0), first)
 
 
