@@ -169,8 +169,8 @@ def test_images_of_a_class(run: Path, tmp_path: Path, run_main: Callable[..., st
     assert np.array_equal(mixed, np.concatenate([threes[:10], eights[10:20], threes[20:30], eights[30:]]))
     assert not np.array_equal(threes, eights)
     grid = np.asarray(Image.open(tmp_path / "all.png"))  # with a row of ten a class, as that of the run
-    assert grid.shape == (4 * 28, 10 * 28)
-    assert np.array_equal(grid, np.asarray(Image.open(run / "samples" / "epoch=001.png"))[: 4 * 28])
+    assert grid.shape == (4 * 60 + 4, 10 * 60 + 4)
+    assert np.array_equal(grid, np.asarray(Image.open(run / "samples" / "epoch=001.png"))[: 4 * 60 + 4])
     assert run_main("generate.py", f"run={run}", "class=8", "n=20", "mode=interpolation", "out=way.npz") == ""
     assert run_main("generate.py", f"run={run}", "class=5") == (
         "error: class=5: the run has no such class; choose one of 3, 8"
