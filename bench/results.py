@@ -1,4 +1,4 @@
-"""The tables of docs/results.md: python -m bench.results FOLDER ..., each of a sweep over two seeds or more."""
+"""The tables and pictures of docs/results.md: python -m bench.results docs/results SWEEP ..., each over some seeds."""
 
 import csv
 import json
@@ -7,49 +7,95 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
 from wgan.quality.ranking import FIGURES
 
+COLUMNS = (*FIGURES, "wasserstein", "spearman")
 
-def at_the_end(folders: dict[str, list[Path]]) -> None:
-    """Print a row a figure: its mean ± standard deviation over the seeds, and its floor."""
-    results = {name: [json.loads((run / "result.json").read_text()) for run in runs] for name, runs in folders.items()}
-    figures = [
-        name for name in (*FIGURES, "spearman") if all(name in each for found in results.values() for each in found)
-    ]
-    print("| figure |", " | ".join(f"{name}, {len(runs)} seeds" for name, runs in folders.items()), "| floor |")
-    print("| --- |", " | ".join(["---"] * (len(folders) + 1)), "|")
-    for figure in figures:
-        values = [[result[figure] for result in found] for found in results.values()]
-        floor = next(iter(results.values()))[0].get(f"{figure}_floor")
-        cells = [*(f"{mean(each):.3g} ± {stdev(each):.2g}" for each in values), "" if floor is None else f"{floor:.3g}"]
-        print(f"| `{figure}` |", " | ".join(cells), "|")
+Runs = dict[str, list[Path]]  # by the sweep's name, by seed
 
 
-def on_the_way(folders: dict[str, list[Path]]) -> None:
-    """Print a row an evaluation: means over the seeds of some figures."""
-    columns = ("fid_mnist", "digit_share", "wasserstein")
-    print("| iteration |", " | ".join(f"{name}: `{column}`" for name in folders for column in columns), "|")
-    print("| --- |", " | ".join(["---"] * len(columns) * len(folders)), "|")
+def describe(values: list[float]) -> str:
+    """Mean ± standard deviation; a value that stands alone has none."""
+    return f"{mean(values):.3g}" + (f" ± {stdev(values):.2g}" if len(values) > 1 else "")
+
+
+def print_figures(runs: Runs) -> None:
+    """Print a row a sweep: each figure at the end over the seeds; the floors last."""
+    results = {name: [json.loads((run / "result.json").read_text()) for run in found] for name, found in runs.items()}
+    columns = [name for name in COLUMNS if all(name in result for found in results.values() for result in found)]
+    print("| method | seeds |", " | ".join(f"`{column}`" for column in columns), "|")
+    print("| --- " * (len(columns) + 2) + "|")
+    for name, found in results.items():
+        cells = [describe([result[column] for result in found]) for column in columns]
+        print(f"| {name} | {len(found)} |", " | ".join(cells), "|")
+    floors = next(iter(results.values()))[0]
+    cells = [f"{floors[f'{column}_floor']:.3g}" if f"{column}_floor" in floors else "" for column in columns]
+    print("| floor | |", " | ".join(cells), "|")
+
+
+def read_quality(run: Path) -> tuple[list[int], list[float]]:
+    """Iteration and fid_mnist of each epoch, without the measurement of more samples at the end."""
+    with (run / "quality.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = [row for row in rows if row["samples"] == rows[0]["samples"]]
+    return [int(row["iteration"]) for row in rows], [float(row["fid_mnist"]) for row in rows]
+
+
+def print_epochs(runs: Runs) -> None:
+    """Print a row an evaluation: the mean fid_mnist over the seeds of each sweep."""
     found = defaultdict(list)
-    for name, runs in folders.items():
-        for run in runs:
-            with (run / "quality.csv").open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            for row in rows:
-                if row["samples"] != rows[0]["samples"]:  # of the end
-                    continue
-                found[int(row["iteration"]), name].append([float(row[column]) for column in columns])
+    for name, each in runs.items():
+        for run in each:
+            for iteration, fid in zip(*read_quality(run), strict=True):
+                found[iteration, name].append(fid)
+    print("| iteration |", " | ".join(runs), "|")
+    print("| --- " * (len(runs) + 1) + "|")
     for iteration in sorted({iteration for iteration, _ in found}):
-        means = (mean(values) for name in folders for values in zip(*found[iteration, name], strict=True))
-        print(f"| {iteration} |", " | ".join(f"{value:.3g}" for value in means), "|")
+        means = [f"{mean(found[iteration, name]):.3g}" if (iteration, name) in found else "" for name in runs]
+        print(f"| {iteration} |", " | ".join(means), "|")
 
 
-def main(*sweeps: str) -> None:
-    """Print both tables."""
-    folders = {Path(sweep).name: sorted(path.parent for path in Path(sweep).glob("*/result.json")) for sweep in sweeps}
-    at_the_end(folders)
+def draw_curves(runs: Runs, picture: Path) -> None:
+    """fid_mnist of each epoch: a thin line a seed and a thick one for their mean."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for number, (name, found) in enumerate(runs.items()):
+        curves = [read_quality(run) for run in found]
+        for iterations, fids in curves:
+            axes.plot(iterations, fids, color=f"C{number}", alpha=0.35, linewidth=0.8)
+        means = np.mean([fids for _, fids in curves], axis=0)
+        axes.plot(curves[0][0], means, color=f"C{number}", linewidth=2.2, marker="o", markersize=3, label=name)
+    axes.set(xlabel="iteration", ylabel="fid_mnist of 1,024 samples", yscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(picture, dpi=100)
+
+
+def join_grids(runs: Runs, picture: Path, columns: int = 3) -> None:
+    """The last grid of each sweep's first run, under its name."""
+    rows = -(-len(runs) // columns)
+    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained", figsize=(12, 4.2 * rows))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (name, found) in zip(axes.flat, runs.items(), strict=False):
+        axis.imshow(
+            np.asarray(Image.open(max((found[0] / "samples").glob("epoch=*.png")))), cmap="gray", vmin=0, vmax=255
+        )
+        axis.set_title(name)
+    figure.savefig(picture, dpi=110)
+
+
+def main(pictures: str, *sweeps: str) -> None:
+    """Print the tables and save curves.png and grids.png."""
+    runs = {Path(sweep).name: sorted(path.parent for path in Path(sweep).glob("*/result.json")) for sweep in sweeps}
+    print_figures(runs)
     print()
-    on_the_way(folders)
+    print_epochs(runs)
+    draw_curves(runs, Path(pictures) / "curves.png")
+    join_grids(runs, Path(pictures) / "grids.png")
 
 
 if __name__ == "__main__":

@@ -62,25 +62,34 @@ def test_figures_name_the_command_that_measures_them() -> None:
         assert command in text
 
 
-def test_the_tables_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for sweep, fids in (("default", (10, 14)), ("paper", (30, 30))):
+def test_the_tables_and_pictures_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for sweep, fids in (("default", (10, 14)), ("paper", (30,))):
         for job, fid in enumerate(fids):
             run = tmp_path / sweep / str(job)
-            run.mkdir(parents=True)
+            (run / "samples").mkdir(parents=True)
+            for name, shade in (("epoch=001", 0), ("epoch=002", 100 + 100 * job)):
+                Image.new("L", (64, 64), shade).save(run / "samples" / f"{name}.png")
             outcome: dict[str, object] = dict.fromkeys((*FIGURES, "spearman"), 0.5)
             (run / "result.json").write_text(json.dumps(outcome | {"fid_mnist": fid, "fid_mnist_floor": 1.52}))
-            table = [f"97,10,{20 * fid},{0.25 + 0.5 * job},7", f"194,10,{2 * fid},0.9,8", f"194,12,{fid},0.8,8"]
-            table = ["iteration,samples,fid_mnist,digit_share,wasserstein", *table, ""]
+            table = ["iteration,samples,fid_mnist", f"97,10,{20 * fid}", f"194,10,{2 * fid}", f"194,12,{fid}", ""]
             (run / "quality.csv").write_text("\n".join(table))
-    results.main(f"{tmp_path}/default", f"{tmp_path}/paper")
+    results.main(str(tmp_path), f"{tmp_path}/default", f"{tmp_path}/paper")
     lines = capsys.readouterr().out.splitlines()
-    end = lines.index("")
-    assert lines[0] == "| figure | default, 2 seeds | paper, 2 seeds | floor |"
-    assert lines[1] == "| --- | --- | --- | --- |"
-    assert lines[2] == "| `fid_mnist` | 12 ± 2.8 | 30 ± 0 | 1.52 |"
-    assert lines[end - 1] == "| `spearman` | 0.5 ± 0 | 0.5 ± 0 |  |"
-    assert end == 2 + len(FIGURES) + 1
-    assert lines[end + 3 :] == ["| 97 | 240 | 0.5 | 7 | 600 | 0.5 | 7 |", "| 194 | 24 | 0.9 | 8 | 60 | 0.9 | 8 |"]
+    assert lines[0].startswith("| method | seeds | `fid_mnist` | ")
+    assert lines[2].startswith("| default | 2 | 12 ± 2.8 | 0.5 ± 0 |")
+    assert lines[3].startswith("| paper | 1 | 30 | 0.5 |")
+    assert lines[4].startswith("| floor | | 1.52 |  |")
+    assert lines[6:] == [
+        "| iteration | default | paper |",
+        "| --- | --- | --- |",
+        "| 97 | 240 | 600 |",
+        "| 194 | 24 | 60 |",
+    ]
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert curves.size == (800, 500)
+    with Image.open(tmp_path / "grids.png") as grids:
+        shades = grids.convert("L").histogram()
+        assert shades[100] > 10_000 > shades[200]  # the last grid, of the first run
 
 
 @pytest.mark.slow

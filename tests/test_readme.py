@@ -99,6 +99,8 @@ def test_every_command_works(checkout: Path) -> None:
             assert runs
             with tensorboard(folder, checkout, runs):
                 pass
+        elif "EarlyStopping" in line:
+            assert "Run folder:" in typed(f"{line} {SHORT}", checkout)
         elif line == "python -m wgan.sweeps.report multirun/grid":
             assert "Report: multirun/grid/report.html" in shell(line, checkout)
         elif line.startswith("python generate.py "):
@@ -129,6 +131,8 @@ def test_every_command_of_the_page_on_sweeps_works(checkout: Path, cluster: None
             node = " hydra.launcher.gpus_per_node=0 hydra.launcher.cpus_per_task=1 hydra.launcher.mem_gb=2"
             typed(f"{line} {SHORTEST}{node if 'slurm' in line else ''}", checkout)
             trained.append(sum(before.get(path) != time for path, time in results().items()))
+        elif "EarlyStopping" in line:
+            assert "Run folder:" in typed(f"{line} {SHORT}", checkout)
         elif line == "python -m wgan.sweeps.report multirun/grid":
             assert "Report: multirun/grid/report.html" in shell(line, checkout)
         elif line == "tensorboard --logdir multirun/grid":
@@ -138,7 +142,7 @@ def test_every_command_of_the_page_on_sweeps_works(checkout: Path, cluster: None
                 pass
         else:
             pytest.fail(f"no test for the command: {line}")
-    assert trained == [8, 8, 1, 0, 0, 0, 0, 2, 20, 8]
+    assert trained == [8, 8, 1, 0, 8, 0, 0, 0, 2, 20, 8]
 
 
 @pytest.mark.slow
