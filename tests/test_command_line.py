@@ -79,7 +79,8 @@ BAD = [
      "there by default"),
     ("callbacks.quality.final_n=1000000000000", "callbacks.quality.final_n=1000000000000: must be auto, or a whole "
      "number from 10 to 1000000"),
-    ("callbacks.samples=null", "callbacks.samples=None: must be a callback's settings; ~callbacks.samples removes it"),
+    ("callbacks.samples=null", "callbacks.samples=None: must be a callback's settings; "
+     "'~callbacks.samples' removes it"),
     ("callbacks.divergence.warn_above=0", "callbacks.divergence.warn_above=0: must be a number above 0, such as 500"),
     ("callbacks.divergence.warn_above=nan", "callbacks.divergence.warn_above=nan: must be a number above 0, such as "
      "500"),

@@ -219,7 +219,7 @@ def test_class_accuracy_of_real_digits() -> None:
 
 
 def test_one_class_is_refused(run_main: Callable[..., str], tmp_path: Path) -> None:
-    line = "error: model.conditional=true: needs images of several classes; set data.digit=[3,8] or all"
+    line = "error: model.conditional=true: needs images of several classes; set 'data.digit=[3,8]' or all"
     assert run_main("train.py", *BARE, "model.conditional=true", "hydra.run.dir=run") == line
     assert not (tmp_path / "run" / "metrics.csv").exists()
 

@@ -210,7 +210,7 @@ def test_what_is_no_logger_is_told(run_main: Callable[..., str], tmp_path: Path,
     key = typed.lstrip("+").partition("=")[0]
     message = run_main("train.py", *BARE, typed, "hydra.run.dir=run")
     assert message.startswith(f"error: {key}=")
-    assert message.endswith(f": must be a logger's settings; ~{key} removes it")
+    assert message.endswith(f": must be a logger's settings; '~{key}' removes it")
 
 
 def test_a_table_goes_on_without_doubled_rows(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class WGAN(LightningModule):
                 "and generated images together; set model.critic_update=joint"
             )
         if conditional and len(classes) < 2:
-            raise UserError("model.conditional=true: needs images of several classes; set data.digit=[3,8] or all")
+            raise UserError("model.conditional=true: needs images of several classes; set 'data.digit=[3,8]' or all")
         self.classes = tuple(classes)
         sizes = {"latent_dim": latent_dim, "label_dim": len(classes), "image_shape": image_shape}
         torch_rng = randomness.open_weights_stream(seed)

@@ -82,7 +82,7 @@ def check_training(cfg: DictConfig) -> None:
         raise UserError(f"logger={loggers}: must be one of the group's choices, which --help lists")
     for name, logger in loggers.items():
         if not OmegaConf.is_dict(logger):
-            raise UserError(f"logger.{name}={logger}: must be a logger's settings; ~logger.{name} removes it")
+            raise UserError(f"logger.{name}={logger}: must be a logger's settings; '~logger.{name}' removes it")
     for key, reason in REFUSED.items():
         if (value := OmegaConf.select(cfg, key, default=ABSENT)) is not ABSENT:
             raise UserError(f"{key}={value}: {reason}")
@@ -100,7 +100,7 @@ def check_training(cfg: DictConfig) -> None:
 
 def _check_callback(key: str, callback: Any) -> None:
     if not OmegaConf.is_dict(callback):
-        raise UserError(f"{key}={callback}: must be a callback's settings; ~{key} removes it")
+        raise UserError(f"{key}={callback}: must be a callback's settings; '~{key}' removes it")
     for name in ("every_n_train_steps", "train_time_interval"):
         if name in callback:
             raise UserError(f"{key}.{name}={callback[name]}: runs go on from ends of epochs only; set every_n_epochs")
