@@ -13,7 +13,8 @@ from PIL import Image
 
 from wgan.quality.ranking import FIGURES
 
-COLUMNS = (*FIGURES, "wasserstein", "spearman")
+COLUMNS = (*FIGURES, "spearman")
+ON_THE_WAY = ("fid_mnist", "digit_share", "wasserstein")
 
 Runs = dict[str, list[Path]]  # by the sweep's name, by seed
 
@@ -37,33 +38,37 @@ def print_figures(runs: Runs) -> None:
     print("| floor | |", " | ".join(cells), "|")
 
 
-def read_quality(run: Path) -> tuple[list[int], list[float]]:
-    """Iteration and fid_mnist of each epoch, without the measurement of more samples at the end."""
+def read_quality(run: Path) -> list[dict[str, str]]:
+    """A row of quality.csv for each epoch; that of the end has more samples, and is left out."""
     with (run / "quality.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    rows = [row for row in rows if row["samples"] == rows[0]["samples"]]
-    return [int(row["iteration"]) for row in rows], [float(row["fid_mnist"]) for row in rows]
+    return [row for row in rows if row["samples"] == rows[0]["samples"]]
 
 
 def print_epochs(runs: Runs) -> None:
-    """Print a row an evaluation: the mean fid_mnist over the seeds of each sweep."""
+    """Print a row an evaluation: means over the seeds of some figures."""
     found = defaultdict(list)
     for name, each in runs.items():
-        for run in each:
-            for iteration, fid in zip(*read_quality(run), strict=True):
-                found[iteration, name].append(fid)
-    print("| iteration |", " | ".join(runs), "|")
-    print("| --- " * (len(runs) + 1) + "|")
+        for row in (row for run in each for row in read_quality(run)):
+            found[int(row["iteration"]), name].append([float(row[column]) for column in ON_THE_WAY])
+    print("| iteration |", " | ".join(f"{name}: `{column}`" for name in runs for column in ON_THE_WAY), "|")
+    print("| --- " * (len(ON_THE_WAY) * len(runs) + 1) + "|")
     for iteration in sorted({iteration for iteration, _ in found}):
-        means = [f"{mean(found[iteration, name]):.3g}" if (iteration, name) in found else "" for name in runs]
-        print(f"| {iteration} |", " | ".join(means), "|")
+        cells = []
+        for name in runs:
+            columns = zip(*found[iteration, name], strict=True)
+            cells += [f"{mean(values):.3g}" for values in columns] or [""] * len(ON_THE_WAY)
+        print(f"| {iteration} |", " | ".join(cells), "|")
 
 
 def draw_curves(runs: Runs, picture: Path) -> None:
     """fid_mnist of each epoch: a thin line a seed and a thick one for their mean."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for number, (name, found) in enumerate(runs.items()):
-        curves = [read_quality(run) for run in found]
+        curves = []
+        for run in found:
+            rows = read_quality(run)
+            curves.append(([int(row["iteration"]) for row in rows], [float(row["fid_mnist"]) for row in rows]))
         for iterations, fids in curves:
             axes.plot(iterations, fids, color=f"C{number}", alpha=0.35, linewidth=0.8)
         means = np.mean([fids for _, fids in curves], axis=0)

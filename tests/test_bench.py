@@ -71,7 +71,8 @@ def test_the_tables_and_pictures_of_results(tmp_path: Path, capsys: pytest.Captu
                 Image.new("L", (64, 64), shade).save(run / "samples" / f"{name}.png")
             outcome: dict[str, object] = dict.fromkeys((*FIGURES, "spearman"), 0.5)
             (run / "result.json").write_text(json.dumps(outcome | {"fid_mnist": fid, "fid_mnist_floor": 1.52}))
-            table = ["iteration,samples,fid_mnist", f"97,10,{20 * fid}", f"194,10,{2 * fid}", f"194,12,{fid}", ""]
+            table = [f"97,10,{20 * fid},{0.25 + 0.5 * job},7", f"194,10,{2 * fid},0.9,8", f"194,12,{fid},0.8,8"]
+            table = ["iteration,samples,fid_mnist,digit_share,wasserstein", *table, ""]
             (run / "quality.csv").write_text("\n".join(table))
     results.main(str(tmp_path), f"{tmp_path}/default", f"{tmp_path}/paper")
     lines = capsys.readouterr().out.splitlines()
@@ -79,12 +80,7 @@ def test_the_tables_and_pictures_of_results(tmp_path: Path, capsys: pytest.Captu
     assert lines[2].startswith("| default | 2 | 12 ± 2.8 | 0.5 ± 0 |")
     assert lines[3].startswith("| paper | 1 | 30 | 0.5 |")
     assert lines[4].startswith("| floor | | 1.52 |  |")
-    assert lines[6:] == [
-        "| iteration | default | paper |",
-        "| --- | --- | --- |",
-        "| 97 | 240 | 600 |",
-        "| 194 | 24 | 60 |",
-    ]
+    assert lines[8:] == ["| 97 | 240 | 0.5 | 7 | 600 | 0.25 | 7 |", "| 194 | 24 | 0.9 | 8 | 60 | 0.9 | 8 |"]
     with Image.open(tmp_path / "curves.png") as curves:
         assert curves.size == (800, 500)
     with Image.open(tmp_path / "grids.png") as grids:
