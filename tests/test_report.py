@@ -252,7 +252,9 @@ def test_the_command_can_be_copied(sweep: Path) -> None:
     OmegaConf.save({"hydra": {"overrides": overrides}}, sweep / "multirun.yaml")
     found = Page(render_page(outcomes.read_sweep(sweep))).words
     assert """python train.py -m seed=0,1 'sweep=<b>' '+a='"'"'b c'"'"''""" in found
-    for damage in ("hydra: [", "[" * 5000, "!!python/object/apply:os.system [ls]", "5"):
+    merges = "".join(f"a{level}: &a{level}\n  <<: [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 31))
+    doubled = f"a0: &a0 {{x: 1}}\n{merges}"  # 2^30 merges, minutes if they were made
+    for damage in ("hydra: [", "[" * 5000, "!!python/object/apply:os.system [ls]", "5", doubled):
         (sweep / "multirun.yaml").write_text(damage)
         assert "python train.py" not in render_page(outcomes.read_sweep(sweep))
 

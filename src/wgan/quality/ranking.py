@@ -15,7 +15,7 @@ FIGURES = (*FIGURES_OF_IMAGES, CLASS_ACCURACY, *LOSSES)
 DIGITS, INCEPTION = "digits", "inception"
 DISTANCES = {DIGITS: ("fid_mnist", "kid_mnist"), INCEPTION: ("fid", "kid")}
 OWN_DISTANCES = ("fid_own", "kid_own")
-FRECHET = ("fid_mnist", "fid", "fid_own")
+FRECHET = tuple(frechet for frechet, _ in (*DISTANCES.values(), OWN_DISTANCES))
 
 FINAL = "quality_final/"  # how the names of a run's final figures begin on the boards: behind "quality/"
 FINALS = (FINAL, "final/")  # in earlier versions, too

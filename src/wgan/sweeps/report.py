@@ -3,7 +3,6 @@
 import argparse
 import base64
 import logging
-import shlex
 import statistics
 import sys
 import time
@@ -21,6 +20,8 @@ from wgan.commands.one_line import escape_unprintable, explain_error
 from wgan.errors import UserError
 from wgan.files import METRICS, QUALITY, read_regular, write_whole
 from wgan.quality.ranking import LOSSES, name_figure
+from wgan.run import pasting
+from wgan.run.configuration import BYTES
 from wgan.run.strangers import check_contents
 from wgan.sweeps import outcomes, plots, summary
 from wgan.sweeps.curves import Curve, read_curve
@@ -132,9 +133,13 @@ def render_page(sweep: Sweep) -> str:
 def _find_command(folder: Path) -> str:
     """The last command, as Hydra put it on record; "" where it did not."""
     try:
-        overrides = yaml.load(read_regular(folder / "multirun.yaml"), yaml.CSafeLoader)["hydra"]["overrides"]
+        text = read_regular(folder / "multirun.yaml", BYTES)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader)):
+            return ""  # Hydra writes none, and few of them ask for much
+        overrides = yaml.load(text, yaml.CSafeLoader)["hydra"]["overrides"]
         typed = [*overrides["hydra"], *overrides["task"]]
-        return shlex.join(["python", "train.py", "-m", *(each for each in typed if each != "hydra.mode=MULTIRUN")])
+        words = ["python", "train.py", "-m", *(each for each in typed if each != "hydra.mode=MULTIRUN")]
+        return " ".join(map(pasting.quote, words))
     except (OSError, KeyError, RecursionError, TypeError, ValueError, yaml.YAMLError):
         return ""
 
